@@ -1,0 +1,332 @@
+"""Train one of the course's networks on MNIST. `train()` is a generator; `python -m lessons_lib.mnist.train --help` runs it.
+
+Every batch draws its noise from a generator seeded by (seed, step) and every epoch its order from (seed, epoch), so a
+resumed run needs no saved random state to continue exactly as an unbroken one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.functional import mse_loss, one_hot
+
+from lessons_lib import checkpoints
+from lessons_lib.errors import LessonsError
+from lessons_lib.mnist.data import DATA_DIR, Digits, load_digits
+from lessons_lib.mnist.unet import UNet
+from lessons_lib.schedule import Schedule
+
+NUM_CLASSES = 10
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run was started with. The defaults of each network are the course's, in COURSE."""
+
+    network: str
+    num_hiddens: int
+    batch_size: int
+    epochs: int
+    lr: float
+    lr_final_factor: float = 1.0  # ExponentialLR: the learning rate falls to lr * this over the run, a step per epoch
+    sigma: float = 0.5  # one-step denoiser: the noise it learns to remove
+    T: int = 300  # diffusion: timesteps of the linear schedule
+    class_dropout: float = 0.1  # class-conditioned: how often the class is hidden
+    num_digits: int | None = None  # train on the first so many digits only
+    seed: int = 180
+
+    def __post_init__(self):
+        if self.network not in NETWORKS:
+            raise ValueError(f"network must be one of {', '.join(NETWORKS)}; got {self.network!r}")
+        for name in ("num_hiddens", "batch_size", "epochs", "lr", "T"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)!r}")
+        if not 0 <= self.class_dropout <= 1:
+            raise ValueError(f"class_dropout must be between 0 and 1, got {self.class_dropout!r}")
+        if self.sigma < 0:
+            raise ValueError(f"sigma must not be negative, got {self.sigma!r}")
+        if self.num_digits is not None and self.num_digits < 1:
+            raise ValueError(f"num_digits must be at least 1, got {self.num_digits!r}")
+
+    @property
+    def schedule(self) -> Schedule:
+        return Schedule.linear(self.T)
+
+
+NETWORKS = ("one_step", "time_conditioned", "class_conditioned")
+COURSE = {
+    "one_step": Settings("one_step", num_hiddens=128, batch_size=256, epochs=5, lr=1e-4),
+    "time_conditioned": Settings("time_conditioned", num_hiddens=64, batch_size=128, epochs=20, lr=1e-3, lr_final_factor=0.1),
+    "class_conditioned": Settings("class_conditioned", num_hiddens=64, batch_size=128, epochs=20, lr=1e-3, lr_final_factor=0.1),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """One finished optimiser step."""
+
+    step: int  # steps done so far, 1 after the first
+    total_steps: int
+    epoch: int  # epochs wholly done
+    loss: float
+    images_per_second: float
+    seconds_left: float
+    samples: Tensor | None = None  # (N, 1, 28, 28) in [-1, 1], on the steps where sample grids were asked for
+    checkpointed: bool = False
+
+
+def make_unet(settings: Settings) -> UNet:
+    """A fresh network with the seed's initial weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        return UNet(
+            settings.num_hiddens,
+            time_conditioned=settings.network != "one_step",
+            num_classes=NUM_CLASSES if settings.network == "class_conditioned" else 0,
+        )
+
+
+def batch_loss(unet: UNet, settings: Settings, x: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+    """The training loss of one batch: the mean squared error of what the network is to predict.
+
+    Args: x (B, 1, 28, 28) float in [0, 1]; labels (B,) int64; generator on the CPU draws t, noise and hidden classes.
+    one_step: input x + sigma * eps, target x. Others: x0 = 2x - 1 noised to t by DDPM eq. 4, target eps (eq. 14).
+    """
+    eps = torch.randn(x.shape, generator=generator).to(x.device)
+    if settings.network == "one_step":
+        return mse_loss(unet(x + settings.sigma * eps).float(), x)
+    t = torch.randint(settings.T, (len(x),), generator=generator).to(x.device)
+    c = None
+    if settings.network == "class_conditioned":
+        shown = torch.rand(len(x), 1, generator=generator).to(x.device) >= settings.class_dropout
+        c = one_hot(labels, NUM_CLASSES).float() * shown
+    xt = settings.schedule.add_noise(2 * x - 1, t, eps)
+    return mse_loss(unet(xt, t / settings.T, c).float(), eps)
+
+
+def autocast_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 where the processor or GPU computes in it, else float32."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    if device.type == "cpu" and torch.cpu._is_avx512_bf16_supported():
+        return torch.bfloat16
+    return torch.float32
+
+
+def train(
+    settings: Settings,
+    digits: Digits,
+    folder: str | Path,
+    *,
+    device: str = "cpu",
+    time_budget: float | None = None,
+    checkpoint_seconds: float = 180,
+    keep_epochs: tuple[int, ...] = (),
+    sample_steps: int | None = None,
+) -> Iterator[Progress]:
+    """Train, one Progress a step; go on from the folder's last checkpoint if it has one.
+
+    Args:
+        folder: gets settings.json, losses.csv, checkpoint-*, and epoch-NN.safetensors for each of keep_epochs.
+        time_budget: seconds after which it checkpoints and ends; None for no limit.
+        checkpoint_seconds: how often the whole state is saved.
+        sample_steps: attach sample pictures to every so-manieth Progress.
+    Raises: LessonsError if the folder holds a run with other settings, the disk is full, or the loss is no number.
+    Closing the generator after any Progress leaves a checkpoint of that very step.
+    """
+    folder, device = Path(folder), torch.device(device)
+    folder.mkdir(parents=True, exist_ok=True)
+    _check_or_write_settings(folder, settings, digits)
+
+    images, labels = digits.images[: settings.num_digits].to(device), digits.labels[: settings.num_digits].to(device)
+    unet = make_unet(settings).to(device, memory_format=torch.channels_last).train()
+    optimizer = torch.optim.Adam(unet.parameters(), settings.lr)
+    step = 0
+    if saved := checkpoints.load_checkpoint(folder):
+        about, tensors = saved
+        checkpoints.restore(tensors, {"unet": unet}, optimizer)
+        step = about["step"]
+    losses = _LossLog(folder / "losses.csv", step)
+    steps_per_epoch = -(-len(images) // settings.batch_size)
+    total = settings.epochs * steps_per_epoch
+    dtype = autocast_dtype(device)
+    saved_step, started, last_save = step, time.monotonic(), time.monotonic()
+    first_step, paused = step, 0.0  # `paused`: time not spent in training steps (saving, sampling, waiting caller)
+
+    def save() -> None:
+        nonlocal saved_step, last_save
+        losses.flush()
+        checkpoints.save_checkpoint(folder, step, {"unet": unet}, optimizer, {"settings": asdict(settings)})
+        saved_step, last_save = step, time.monotonic()
+
+    try:
+        while step < total:
+            if time_budget is not None and time.monotonic() - started >= time_budget:
+                break
+            epoch, batch = divmod(step, steps_per_epoch)
+            if batch == 0 or step == first_step:
+                order = torch.randperm(len(images), generator=_generator(settings.seed, epoch, 1)).to(device)
+                for group in optimizer.param_groups:
+                    group["lr"] = settings.lr * settings.lr_final_factor ** (epoch / settings.epochs)
+            index = order[batch * settings.batch_size : (batch + 1) * settings.batch_size]
+            with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+                x = images[index].float() / 255
+                loss = batch_loss(unet, settings, x, labels[index], _generator(settings.seed, step, 0))
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            step += 1
+            value = loss.item()
+            if value != value or value == float("inf"):
+                raise LessonsError(f"The loss became {value} at step {step}: try a smaller learning rate than {settings.lr:g}.")
+            losses.add(step, value)
+
+            rest = time.monotonic()
+            end_of_epoch = step % steps_per_epoch == 0
+            if end_of_epoch and step // steps_per_epoch in keep_epochs:
+                save_weights(folder / f"epoch-{step // steps_per_epoch:02d}.safetensors", unet, settings, step)
+            if end_of_epoch or time.monotonic() - last_save >= checkpoint_seconds:
+                save()
+            samples = None
+            if sample_steps and (step % sample_steps == 0 or step == total):
+                from lessons_lib.mnist.sample import training_samples
+
+                samples = training_samples(unet, settings, digits)
+            elapsed = max(rest - started - paused, 1e-9)
+            speed = (step - first_step) * settings.batch_size / elapsed
+            yield Progress(
+                step, total, step // steps_per_epoch, value, speed,
+                (total - step) * settings.batch_size / speed, samples, saved_step == step,
+            )  # fmt: skip
+            paused += time.monotonic() - rest
+    finally:
+        if step > saved_step:
+            save()
+
+
+class _LossLog:
+    """losses.csv: a line a step, cut back to the checkpoint on resume so that no step stands in it twice."""
+
+    def __init__(self, path: Path, step: int):
+        self.path, self.pending = path, []
+        lines = path.read_text().splitlines()[1:] if path.exists() else []
+        kept = [line for line in lines if line.count(",") == 1 and 0 < int(line.split(",")[0] or 0) <= step]
+        checkpoints.write_atomically(path, "\n".join(["step,loss", *kept, ""]).encode())
+
+    def add(self, step: int, loss: float) -> None:
+        self.pending.append(f"{step},{loss:.6g}\n")
+        if len(self.pending) >= 10:
+            self.flush()
+
+    def flush(self) -> None:
+        try:
+            with open(self.path, "a") as f:
+                f.writelines(self.pending)
+        except OSError as e:
+            raise LessonsError(f"Could not write {self.path.name}: {e.strerror}. Free some disk space.") from e
+        self.pending = []
+
+
+def read_losses(path: str | Path) -> tuple[list[int], list[float]]:
+    """(steps, losses) of a losses.csv; a half-written last line is left out."""
+    steps, losses = [], []
+    for line in Path(path).read_text().splitlines()[1:]:
+        step, _, loss = line.partition(",")
+        try:
+            pair = int(step), float(loss)
+        except ValueError:
+            continue
+        steps.append(pair[0])
+        losses.append(pair[1])
+    return steps, losses
+
+
+def save_weights(path: Path, unet: UNet, settings: Settings, step: int) -> None:
+    """The network alone, in half precision, with what it was trained with in the file's own metadata."""
+    metadata = {"settings": json.dumps(asdict(settings)), "step": str(step)}
+    checkpoints.save_tensors(path, checkpoints.halved(unet), metadata)
+
+
+def load_weights(path: str | Path) -> tuple[UNet, Settings]:
+    """A network from save_weights, in float32 and eval mode.
+
+    Raises: LessonsError if the file is missing, cut short, or not such a file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), "pt") as f:
+            settings = Settings(**json.loads(f.metadata()["settings"]))
+            weights = {k: f.get_tensor(k) for k in f.keys()}
+        unet = make_unet(settings)
+        unet.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as e:
+        raise LessonsError(f"{Path(path).name} holds no digits network, or was cut short: copy it again or train it anew.") from e
+    return unet.eval(), settings
+
+
+def _generator(seed: int, number: int, stream: int) -> torch.Generator:
+    return torch.Generator().manual_seed((seed * 1_000_003 + number) * 2 + stream)
+
+
+def _check_or_write_settings(folder: Path, settings: Settings, digits: Digits) -> None:
+    path = folder / "settings.json"
+    about = asdict(settings) | {"data": digits.source}
+    if path.exists():
+        before = json.loads(path.read_text())
+        differ = [f"{k} = {before.get(k)!r}" for k in about if before.get(k) != about[k]]
+        if differ:
+            raise LessonsError(f"{folder} holds a run with {', '.join(differ)}. Use another folder, or the same settings.")
+    else:
+        checkpoints.write_atomically(path, json.dumps(about, indent=1).encode())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m lessons_lib.mnist.train", description=__doc__)
+    parser.add_argument("network", choices=NETWORKS)
+    parser.add_argument("--folder", type=Path, help="where the run lives; default cache/runs/NETWORK")
+    parser.add_argument("--data", type=Path, default=DATA_DIR, help="MNIST in torchvision's layout (default %(default)s)")
+    parser.add_argument("--download", action="store_true", help="download MNIST there if it is missing")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--minutes", type=float, help="time budget; run the same command again to go on")
+    parser.add_argument("--keep-epochs", type=int, nargs="*", default=[1, 5, 20], help="epochs whose weights are kept")
+    parser.add_argument("--threads", type=int, help="processor threads")
+    for name in ("num_hiddens", "batch_size", "epochs", "num_digits", "seed", "T"):
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, dest=name, help="default: the course's")
+    for name in ("lr", "sigma", "class_dropout"):
+        parser.add_argument(f"--{name.replace('_', '-')}", type=float, dest=name, help="default: the course's")
+    args = parser.parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    chosen = {k: getattr(args, k, None) for k in Settings.__dataclass_fields__ if k != "network"}
+    settings = replace(COURSE[args.network], **{k: v for k, v in chosen.items() if v is not None})
+    digits = load_digits("train", args.data, download=args.download)
+    print(f"{settings.network}, D = {settings.num_hiddens}, {digits.source}, {os.cpu_count()} processors, {args.device}")
+    from tqdm import tqdm
+
+    folder = args.folder or DATA_DIR.parent / "runs" / args.network
+    budget = args.minutes * 60 if args.minutes else None
+    try:
+        with tqdm(unit="step", smoothing=0.05) as bar:
+            for p in train(
+                settings, digits, folder, device=args.device, time_budget=budget, keep_epochs=tuple(args.keep_epochs)
+            ):
+                bar.total = p.total_steps
+                bar.set_postfix_str(f"epoch {p.epoch} loss {p.loss:.4f} {p.images_per_second:.0f} images/s", refresh=False)
+                bar.update(p.step - bar.n)
+    except LessonsError as e:
+        raise SystemExit(str(e)) from None
+    except KeyboardInterrupt:
+        print("Stopped; run the same command again to go on.")
+
+
+if __name__ == "__main__":
+    main()
