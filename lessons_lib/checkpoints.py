@@ -56,7 +56,9 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(f, "sha256").hexdigest()
 
 
-def save_checkpoint(folder: Path, step: int, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer, about: dict) -> None:
+def save_checkpoint(
+    folder: Path, step: int, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer, about: dict
+) -> None:
     """Everything needed to go on from `step`, exactly. Older checkpoints than the last two are removed."""
     tensors = {f"{name}.{k}": v for name, module in modules.items() for k, v in module.state_dict().items()}
     for i, state in optimizer.state_dict()["state"].items():

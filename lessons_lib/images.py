@@ -170,5 +170,3 @@ def lowpass(x: Tensor, kernel_size: int, sigma: float) -> Tensor:
     from torchvision.transforms.functional import gaussian_blur
 
     return gaussian_blur(x, kernel_size, sigma)
-
-

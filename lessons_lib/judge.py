@@ -70,7 +70,8 @@ def open_judge(name: str) -> Judge:
     try:
         about = json.loads((folder / "judge.json").read_text())
         judge = Judge(tuple(about["classes"]), about["channels"], about["size"], about["width"])
-        judge.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(folder / "judge.safetensors").items()})
+        weights = load_file(folder / "judge.safetensors")
+        judge.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
     except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as e:
         raise LessonsError(f"The judge in {folder} cannot be opened: restore it with `git checkout {folder.name}`.") from e
     return judge.eval()

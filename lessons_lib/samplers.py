@@ -80,7 +80,8 @@ def sample(
         if eps.shape != xt.shape:
             raise ValueError(f"at t = {t} the denoiser answered with shape {tuple(eps.shape)} to {tuple(xt.shape)}")
         if not bool(torch.isfinite(eps).all()):
-            raise ValueError(f"at t = {t} the denoiser's eps holds {int((~torch.isfinite(eps)).sum())} values that are no numbers")
+            bad = int((~torch.isfinite(eps)).sum())
+            raise ValueError(f"at t = {t} the denoiser's eps holds {bad} values that are no numbers")
         x0_hat = schedule.predict_x0(xt, t, eps)
         if clip_x0:
             x0_hat = x0_hat.clamp(-1, 1)

@@ -265,7 +265,7 @@ def load_weights(path: str | Path) -> tuple[UNet, Settings]:
     try:
         with safe_open(str(path), "pt") as f:
             settings = Settings(**json.loads(f.metadata()["settings"]))
-            weights = {k: f.get_tensor(k) for k in f.keys()}
+            weights = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118, f is no dict
         unet = make_unet(settings)
         unet.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as e:
@@ -316,9 +316,7 @@ def main() -> None:
     budget = args.minutes * 60 if args.minutes else None
     try:
         with tqdm(unit="step", smoothing=0.05) as bar:
-            for p in train(
-                settings, digits, folder, device=args.device, time_budget=budget, keep_epochs=tuple(args.keep_epochs)
-            ):
+            for p in train(settings, digits, folder, device=args.device, time_budget=budget, keep_epochs=tuple(args.keep_epochs)):
                 bar.total = p.total_steps
                 bar.set_postfix_str(f"epoch {p.epoch} loss {p.loss:.4f} {p.images_per_second:.0f} images/s", refresh=False)
                 bar.update(p.step - bar.n)

@@ -22,7 +22,9 @@ def velocity_network(unet, schedule: Schedule):
 
 
 @torch.no_grad()
-def draw(unet, tokenizer, encoder, prompts: list[str], *, seed: int = 180, guidance_scale: float = 3.0, stride: int = 30) -> Tensor:
+def draw(
+    unet, tokenizer, encoder, prompts: list[str], *, seed: int = 180, guidance_scale: float = 3.0, stride: int = 30
+) -> Tensor:
     """One 32x32 picture a prompt, (B, 3, 32, 32) in [-1, 1], by the course's strided walk."""
     schedule = Schedule.cosine()
     network = velocity_network(unet, schedule)

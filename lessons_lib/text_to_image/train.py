@@ -219,7 +219,8 @@ def _sheet(folder: Path, settings: Settings, step: int, loss: float, tokenizer, 
         from lessons_lib.text_to_image.report import draw
 
         x = draw(unet, tokenizer, encoder, list(SHEET_PROMPTS), seed=settings.seed)
-        asked = [next(i for i, c in enumerate(data.concepts()) if data.caption(i, None) == p.split(" in ")[0]) for p in SHEET_PROMPTS]
+        of_caption = {data.caption(i, None): i for i in range(len(data.concepts()))}
+        asked = [of_caption[p.split(" in ")[0]] for p in SHEET_PROMPTS]
         ranks = open_judge("emoji").rank(x, torch.tensor(asked))
         line |= {"top1": (ranks < 1).float().mean().item(), "top5": (ranks < 5).float().mean().item()}
         u8 = ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
@@ -254,9 +255,8 @@ def ship() -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m lessons_lib.text_to_image.train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="python -m lessons_lib.text_to_image.train", description=__doc__, formatter_class=raw)
     parser.add_argument("what", choices=("stage1", "stage2", "ship"))
     parser.add_argument("--runs", type=Path, default=RUNS, help="where checkpoints live (default %(default)s)")
     parser.add_argument("--minutes", type=float, help="time budget; run the same command again to go on")
