@@ -57,13 +57,15 @@ def ask(denoisers: list[Denoiser], xts: list[Tensor], t: int) -> list[Prediction
     return [Prediction(e, v) for e, v in zip(eps.split(sizes), variances, strict=True)]
 
 
-def guided(cond: Denoiser, uncond: Denoiser, guidance_scale: float = 7.0) -> Denoiser:
+def guided(cond: Denoiser, uncond: Denoiser, guidance_scale: float | Tensor = 7.0) -> Denoiser:
     """Classifier-free guidance.
 
     eps = eps_uncond + guidance_scale * (eps_cond - eps_uncond)
 
     0 is the unconditional prediction, 1 the conditional one. The paper writes (1 + w) eps_cond - w eps_uncond: its w is
     guidance_scale - 1. The variance is the conditional branch's.
+
+    Args: guidance_scale: one for all pictures, or (B, 1, 1, 1) for one each.
     Source: Ho & Salimans 2022, arXiv:2207.12598, eq. 6.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -60,9 +61,17 @@ def available() -> list[str]:
     return names + [n for n in TITLES if n.startswith("IF-") and fetched(n)]
 
 
-@cache
+_opening = threading.Lock()  # the background warm-up and a hasty Run must not both load it
+
+
 def open_model(name: str) -> Model:
     """Open a model once for the whole process. Raises LessonsError if it is unknown or cannot be opened."""
+    with _opening:
+        return _open(name)
+
+
+@cache
+def _open(name: str) -> Model:
     if name == "mnist":
         from lessons_lib.mnist.model import open_digits
 

@@ -1,0 +1,107 @@
+"""A walk kept as pictures: what a page shows, scrubs, saves and opens with. Only numpy, so a kept film shows at once."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+OPENINGS = Path(__file__).resolve().parents[1] / "cache" / "openings"
+CHANNELS = ("xt", "x0_hat", "eps")
+
+
+@dataclass(eq=False)
+class Film:
+    """The steps of one walk as uint8 pictures, growing while the walk runs.
+
+    about: what made it: model, prompt, seed, guidance_scale, ... for people and for the files saved from it.
+    t: timestep of each frame. xt, x0_hat, eps: lists of (B, C, H, W) uint8, a frame each; eps as grey-centred picture.
+    final: (B, C, H, W) uint8 after the last move. numbers: float32 (4, C, H, W) of the first picture a frame: xt, x0_hat,
+    eps, x_prev, for the microscope; a kept film has none. seconds: computing time so far. kept: the day it was made if it
+    was kept from an earlier run, None if it is live.
+    """
+
+    about: dict
+    total: int = 0
+    t: list[int] = field(default_factory=list)
+    t_prev: list[int] = field(default_factory=list)
+    xt: list[np.ndarray] = field(default_factory=list)
+    x0_hat: list[np.ndarray] = field(default_factory=list)
+    eps: list[np.ndarray] = field(default_factory=list)
+    numbers: list[np.ndarray] = field(default_factory=list)
+    final: np.ndarray | None = None
+    seconds: float = 0.0
+    kept: str | None = None
+
+    @property
+    def finished(self) -> bool:
+        return len(self.t) == self.total > 0
+
+    def __len__(self) -> int:
+        return len(self.t)
+
+    def record(self, step) -> None:
+        """Take one samplers.Step into the film."""
+        import torch
+
+        from lessons_lib.images import eps_picture, to_uint8
+
+        self.total = step.total
+        self.t.append(step.t)
+        self.t_prev.append(step.t_prev)
+        self.xt.append(to_uint8(step.xt).numpy())
+        self.x0_hat.append(to_uint8(step.x0_hat).numpy())
+        self.eps.append(to_uint8(eps_picture(step.eps)).numpy())
+        self.numbers.append(torch.stack([v[0].float().cpu() for v in (step.xt, step.x0_hat, step.eps, step.x_prev)]).numpy())
+        self.final = to_uint8(step.x_prev).numpy()
+
+    def record_all(self, walk: Iterable) -> Iterator[Film]:
+        """Run a walk into the film, yielding the film after every step; closes the walk if it is left early."""
+        walk = iter(walk)
+        try:
+            while True:
+                started = time.perf_counter()
+                step = next(walk, None)
+                if step is None:
+                    return
+                self.record(step)
+                self.seconds += time.perf_counter() - started
+                yield self
+        finally:
+            walk.close()
+
+    def save(self, path: Path, frames: int = 12) -> None:
+        """Keep it for opening a page: at most so many frames, no numbers. The file is small and deterministic."""
+        pick = sorted({round(i) for i in np.linspace(0, len(self.t) - 1, min(frames, len(self.t)))})
+        arrays = {name: np.stack([getattr(self, name)[i] for i in pick]) for name in CHANNELS}
+        about = {
+            "about": self.about, "t": [self.t[i] for i in pick], "t_prev": [self.t_prev[i] for i in pick],
+            "seconds": round(self.seconds, 2), "made": time.strftime("%Y-%m-%d"), "steps": self.total,
+        }  # fmt: skip
+        path.parent.mkdir(parents=True, exist_ok=True)
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, final=self.final, about=np.frombuffer(json.dumps(about).encode(), np.uint8), **arrays)
+        path.write_bytes(buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: Path) -> Film | None:
+        """A kept film, or None if there is none or it cannot be read."""
+        try:
+            with np.load(path, allow_pickle=False) as f:
+                about = json.loads(f["about"].tobytes())
+                film = cls(about["about"], total=len(about["t"]), t=about["t"], t_prev=about["t_prev"], final=f["final"])
+                film.xt, film.x0_hat, film.eps = (list(f[name]) for name in CHANNELS)
+        except (OSError, ValueError, KeyError, EOFError):
+            return None
+        film.seconds, film.kept = about["seconds"], about["made"]
+        film.about.setdefault("steps", about["steps"])
+        return film
+
+
+def opening_path(lesson: str, model: str) -> Path:
+    return OPENINGS / f"{lesson}-{model}.npz"

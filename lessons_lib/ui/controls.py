@@ -1,0 +1,110 @@
+"""Widgets whose value is part of the link, which a teacher can lock.
+
+`?lock=seed,guidance_scale` fixes the named controls at what the link says; their labels are the argument names, so the
+name to lock is the label. Widgets that mean the same in every lesson share one key and travel from page to page
+(SHARED); all others belong to their page, because pages differ in what values they allow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+SHARED = ("model", "seed")
+MAX_SEED = 2**31 - 1
+
+
+def key_of(page: str, name: str) -> str:
+    """The widget's key and its name in the link."""
+    return name if name in SHARED else f"{page}_{name}"
+
+
+def locked(name: str) -> bool:
+    """True if the link fixes this control."""
+    return name in st.query_params.get("lock", "").replace(" ", "").split(",")
+
+
+def _common(page: str, name: str, help: str | None) -> dict[str, Any]:
+    return {"key": key_of(page, name), "bind": "query-params", "disabled": locked(name), "help": help}
+
+
+def slider(page: str, name: str, low, high, value, step, *, help: str | None = None, format: str | None = None):
+    """A number, clipped to its range whatever the link says."""
+    chosen = st.slider(name, low, high, value, step, format=format, **_common(page, name, help))
+    return min(max(chosen, low), high)
+
+
+def select_slider(page: str, name: str, options: Sequence, value, *, help: str | None = None, format_func=str):
+    chosen = st.select_slider(name, options, value, format_func=format_func, **_common(page, name, help))
+    return chosen if chosen in options else value
+
+
+def choice(
+    page: str, name: str, options: Sequence[str], *, default: str | None = None, help: str | None = None, format_func=str
+) -> str:
+    """One of a few, as a row of buttons; never none."""
+    default = default if default in options else options[0]
+    chosen = st.segmented_control(
+        name, options, default=default, required=True, wrap=True, format_func=format_func, **_common(page, name, help)
+    )
+    return chosen if chosen in options else default
+
+
+def select(
+    page: str, name: str, options: Sequence[str], *, default: str | None = None, help: str | None = None, format_func=str
+) -> str:
+    """One of many."""
+    index = list(options).index(default) if default in options else 0
+    chosen = st.selectbox(name, options, index, format_func=format_func, **_common(page, name, help))
+    return chosen if chosen in options else options[index]
+
+
+def toggle(page: str, name: str, value: bool, *, help: str | None = None) -> bool:
+    return st.toggle(name, value, **_common(page, name, help))
+
+
+def text(page: str, name: str, value: str, *, help: str | None = None, max_chars: int = 200) -> str:
+    return st.text_input(name, value, max_chars=max_chars, **_common(page, name, help))[:max_chars]
+
+
+def seed(value: int = 180) -> int:
+    """The seed, shared by all lessons; 180 is the course's."""
+    chosen = st.number_input(
+        "seed",
+        0,
+        MAX_SEED,
+        value,
+        1,
+        key="seed",
+        bind="query-params",
+        disabled=locked("seed"),
+        help="same seed, same noise, same picture",
+    )
+    return min(max(int(chosen), 0), MAX_SEED)
+
+
+def prompt(page: str, model, *, name: str = "prompt", default: str | None = None, help: str | None = None) -> str:
+    """What to draw: a digit to choose for the digits model, words to type for the others."""
+    default = default or model.prompts[0]
+    if model.name == "mnist":
+        return choice(page, f"{name}_digit", sorted(model.prompts), default=default, help=help)
+    return text(page, name, default, help=help or "try: " + ", ".join(model.prompts[:8]))
+
+
+def default_model() -> str:
+    from lessons_lib.models import available
+
+    return available()[0]
+
+
+def model_name(names: Sequence[str] | None = None) -> str:
+    """The chosen model's name; the picker stands in the sidebar and its choice travels with the link."""
+    from lessons_lib.models import TITLES, available
+
+    names = list(names or available())
+    return st.selectbox(
+        "model", names, 0, format_func=lambda n: TITLES.get(n, n), key="model", bind="query-params", disabled=locked("model"),
+        help="every lesson runs on the model chosen here",
+    )  # fmt: skip

@@ -1,0 +1,168 @@
+"""The frame of every page: title, the grouped list of lessons, errors as one sentence, the footer."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import streamlit as st
+
+from lessons_lib.errors import LessonsError
+from lessons_lib.ui.lessons import PARTS, Lesson, lesson, written
+
+STYLE = """
+<style>
+  .block-container { padding-top: 3.6rem; max-width: 74rem; }
+  [data-testid="stImage"] img, .pixel { image-rendering: pixelated; }
+  @media (max-width: 640px) { .block-container { padding-left: 1rem; padding-right: 1rem; } h1 { font-size: 1.9rem !important; } }
+</style>
+"""
+PRESENT = """
+<style>
+  [data-testid="stSidebar"], [data-testid="stSidebarCollapsedControl"], [data-testid="stExpandSidebarButton"] { display: none; }
+  html { font-size: 21px; }
+  .block-container { max-width: 90rem; }
+</style>
+"""
+
+
+def presenting() -> bool:
+    """True on a projector: `?present=1` hides the sidebar and all but one thing at a time, in large type."""
+    return st.query_params.get("present") == "1"
+
+
+def travelling() -> dict[str, str]:
+    """The part of the link that goes along to another lesson."""
+    return {k: st.query_params[k] for k in ("model", "seed", "lock", "present") if k in st.query_params}
+
+
+@contextmanager
+def lesson_page(slug: str, *, models: Sequence[str] | None = ()) -> Iterator[Lesson]:
+    """Everything around a lesson. Use as `with lesson_page("guidance") as lesson:`.
+
+    Args: models: names for the model picker in the sidebar; () for none, None for all that open here.
+    A LessonsError inside becomes one sentence on the page, and the footer still stands.
+    """
+    this = lesson(slug)
+    title = this.title if slug == "home" else f"{this.title} · Diffusion, Step by Step"
+    state = "collapsed" if presenting() else "auto"
+    st.set_page_config(page_title=title, page_icon=":material/blur_on:", layout="wide", initial_sidebar_state=state)
+    st.html(STYLE + (PRESENT if presenting() else ""))
+    with st.sidebar:
+        if models != ():
+            from lessons_lib.ui.controls import model_name
+
+            model_name(models)
+        _list_of_lessons(this)
+    if slug != "home":
+        st.caption(PARTS[this.part])
+        st.title(this.title, anchor=False)
+    try:
+        yield this
+    except LessonsError as e:
+        st.error(str(e), icon=":material/error:")
+    _footer(this)
+
+
+def _list_of_lessons(this: Lesson) -> None:
+    st.page_link("Home.py", label="All lessons", icon=":material/home:", query_params=travelling())
+    for part, title in PARTS.items():
+        lessons = [x for x in written() if x.part == part]
+        if lessons:
+            st.caption(title)
+        for x in lessons:
+            st.page_link(x.file, label=x.title, disabled=x is this, query_params=travelling())
+
+
+def _footer(this: Lesson) -> None:
+    lessons = written()
+    if this in lessons and not presenting():
+        i = lessons.index(this)
+        st.divider()
+        left, right = st.columns(2)
+        if i > 0:
+            left.page_link(
+                lessons[i - 1].file, label=lessons[i - 1].title, icon=":material/arrow_back:", query_params=travelling()
+            )
+        if i + 1 < len(lessons):
+            right.page_link(
+                lessons[i + 1].file, label=lessons[i + 1].title, icon=":material/arrow_forward:", query_params=travelling()
+            )
+
+
+def idea(text: str) -> None:
+    """The idea in three sentences."""
+    st.markdown(text)
+
+
+def question(slug: str, text: str, options: Sequence[str], answer: str) -> None:
+    """A question to answer before looking. Nothing is scored; choosing reveals the answer."""
+    if presenting():
+        return
+    with st.container(border=True):
+        chosen = st.radio(f"**Before you look.** {text}", options, index=None, key=f"{slug}_question", horizontal=True)
+        if chosen:
+            st.markdown(f"You said *{chosen}*. {answer}")
+
+
+def section(title: str, *, anchor: str | None = None) -> None:
+    st.subheader(title, anchor=anchor or False)
+
+
+def show_source(*functions) -> None:
+    """The real source of what ran, read from the running code."""
+    import inspect
+
+    if presenting():
+        return
+    section("The code that ran")
+    for tab, f in zip(st.tabs([f.__qualname__ for f in functions]), functions, strict=True):
+        f = inspect.unwrap(f)
+        path = inspect.getsourcefile(f) or ""
+        tab.caption(f"`{'/'.join(path.replace(chr(92), '/').split('/')[-2:])}`, line {inspect.getsourcelines(f)[1]}")
+        tab.code(inspect.getsource(f), language="python")
+
+
+def things_to_try(this: Lesson, links: Sequence[tuple[str, dict]]) -> None:
+    """Each a link that sets the widgets: (sentence, {control: value}); the names are those of controls.py."""
+    from lessons_lib.ui.controls import key_of
+
+    if presenting():
+        return
+    section("Things to try")
+    for text, values in links:
+        params = {**travelling(), **{key_of(this.slug, k): str(v) for k, v in values.items()}}
+        st.page_link(this.file, label=text, icon=":material/arrow_outward:", query_params=params)
+
+
+def copy_link() -> None:
+    """A button that copies the address of exactly this view."""
+    _COPY(key="copy_link", data={})
+
+
+_COPY = st.components.v2.component(
+    "copy_link",
+    html='<button type="button" aria-live="polite">Copy link to this view</button>',
+    css="""
+button { font: inherit; font-size: .875rem; padding: .35rem .8rem; border-radius: var(--st-button-radius);
+  border: 1px solid var(--st-border-color); background: transparent; color: var(--st-text-color); cursor: pointer; }
+button:hover, button:focus-visible { border-color: var(--st-primary-color); color: var(--st-primary-color); }
+""",
+    js="""
+export default function ({ parentElement }) {
+  const button = parentElement.querySelector("button");
+  button.onclick = async () => {
+    const url = window.location.href;
+    try { await navigator.clipboard.writeText(url); button.textContent = "Link copied"; }
+    catch { window.prompt("Copy this link", url); }
+    setTimeout(() => { button.textContent = "Copy link to this view"; }, 1800);
+  };
+}
+""",
+)
+
+
+def plain(text: str) -> str:
+    """Text made safe for HTML."""
+    return html.escape(text, quote=True)

@@ -1,0 +1,138 @@
+"""Pictures with their provenance, downloads, the step microscope, and plots in the page's colours."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+from PIL import Image, ImageDraw
+
+from lessons_lib.film import Film
+from lessons_lib.pictures import enlarge, tiled, to_data_url, to_gif, to_png
+
+
+def describe(about: dict) -> str:
+    """What made a picture, for captions and alt text: "prompt 3 · seed 180 · 30 steps"."""
+    return " · ".join(f"{k} {v}" for k, v in about.items() if v not in ("", None))
+
+
+def provenance(film: Film) -> str:
+    """One line: live or kept, by what, how long."""
+    when = f"kept from an earlier run ({film.kept})" if film.kept else "live" if film.finished else "stopped before the end"
+    return f"**{when}** · {describe(film.about)} · {film.seconds:.1f} s"
+
+
+def picture(pixels: np.ndarray, alt: str, caption: str | None = None, *, wide: int = 256) -> None:
+    """Show (H, W, 3) or (H, W) uint8 with every pixel a sharp square, at least `wide` pixels wide."""
+    st.image(to_data_url(enlarge(Image.fromarray(pixels), wide)), caption=caption, alt=alt)
+
+
+def pictures_in_a_row(batch: np.ndarray, captions: Sequence[str], alt: str, *, wide: int = 180) -> None:
+    """(B, C, H, W) uint8 side by side, wrapping on a phone, each with its own caption and alt text."""
+    urls = [to_data_url(enlarge(Image.fromarray(tiled(p[None], 1)), wide)) for p in batch]
+    with st.container(horizontal=True, gap="small"):
+        for url, caption in zip(urls, captions, strict=True):
+            st.image(url, caption=caption, alt=f"{alt}, {caption}", width=wide)
+
+
+def downloads(film: Film, name: str, *, columns: int = 8) -> None:
+    """The last picture as PNG with its provenance inside, and the walk as GIF. Made only when asked for."""
+    if film.final is None:
+        return
+
+    def png() -> bytes:
+        return to_png(
+            enlarge(Image.fromarray(tiled(film.final, columns)), 512), {"Software": "Diffusion, Step by Step", **film.about}
+        )
+
+    def gif() -> bytes:
+        frames = [*film.xt, film.final]
+        return to_gif([enlarge(Image.fromarray(tiled(f, columns)), 256) for f in frames])
+
+    with st.container(horizontal=True):
+        icon = ":material/download:"
+        st.download_button("Picture (PNG)", png, f"{name}.png", "image/png", key=f"{name}_png", on_click="ignore", icon=icon)
+        st.download_button("Walk (GIF)", gif, f"{name}.gif", "image/gif", key=f"{name}_gif", on_click="ignore", icon=icon)
+
+
+def microscope(film: Film, schedule, key: str) -> None:
+    """One step and one pixel: the three pictures, and the course's equations with their numbers put in.
+
+    Needs a live film: a kept one has no numbers.
+    """
+    if not film.numbers:
+        st.caption("Press **Run** to look into the steps of a live walk, number by number.")
+        return
+    _, channels, height, width = film.numbers[0].shape
+    left, right = st.columns([1, 2], gap="medium")
+    with left:
+        step = 1
+        if len(film) > 1:
+            step = st.slider("step", 1, len(film), min(len(film) // 2 + 1, len(film)), key=f"{key}_step")
+        row = st.slider("row", 0, height - 1, height // 2, key=f"{key}_row")
+        column = st.slider("column", 0, width - 1, width // 2, key=f"{key}_column")
+    i = step - 1
+    t, t_prev = film.t[i], film.t_prev[i]
+    xt, x0_hat, eps, x_prev = film.numbers[i][:, :, row, column].mean(1).astype(float)
+    a, a_prev = schedule.alpha_bar(t), schedule.alpha_bar(t_prev)
+    alpha, beta = schedule.move(t, t_prev)
+    c0, ct = math.sqrt(a_prev) * beta / (1 - a), math.sqrt(alpha) * (1 - a_prev) / (1 - a)
+    with right, st.container(horizontal=True, gap="small"):
+        for name, frames in (("xt", film.xt), ("x0_hat", film.x0_hat), ("eps", film.eps)):
+            marked = _marked(tiled(frames[i][:1], 1), row, column)
+            st.image(
+                to_data_url(marked), caption=name, width=150, alt=f"{name} at t = {t}, pixel row {row}, column {column} marked"
+            )
+    unclipped = (xt - math.sqrt(1 - a) * eps) / math.sqrt(a)
+    mean = c0 * x0_hat + ct * xt
+    clip = r"\;\to\;\text{clipped to}\;" + f"{x0_hat:.3f}" if abs(unclipped - x0_hat) > 5e-4 else ""
+    st.latex(
+        rf"\hat x_0=\frac{{x_t-\sqrt{{1-\bar\alpha_t}}\,\epsilon}}{{\sqrt{{\bar\alpha_t}}}}"
+        rf"=\frac{{{xt:.3f}-{math.sqrt(1 - a):.3f}\cdot({eps:.3f})}}{{{math.sqrt(a):.3f}}}={unclipped:.3f}{clip}"
+    )
+    st.latex(
+        rf"x_{{t'}}=\underbrace{{{c0:.3f}\cdot({x0_hat:.3f})}}_{{\text{{towards }}\hat x_0}}+"
+        rf"\underbrace{{{ct:.3f}\cdot({xt:.3f})}}_{{\text{{from }}x_t}}+v_\sigma={mean:.3f}+({x_prev - mean:.3f})={x_prev:.3f}"
+    )
+    channel = "the mean of its three channels" if channels == 3 else "one pixel"
+    st.caption(f"t = {t}, t' = {t_prev}, alpha_bar = {a:.4f}, row {row}, column {column} ({channel}) of the first picture")
+
+
+def _marked(pixels: np.ndarray, row: int, column: int) -> Image.Image:
+    big = enlarge(Image.fromarray(pixels), 300)
+    k = big.width // pixels.shape[1]
+    draw = ImageDraw.Draw(big)
+    box = (column * k - 2, row * k - 2, (column + 1) * k + 1, (row + 1) * k + 1)
+    draw.rectangle(box, outline="black", width=4)
+    draw.rectangle((box[0] + 1, box[1] + 1, box[2] - 1, box[3] - 1), outline="#ff3b81", width=2)
+    return big
+
+
+# Okabe and Ito's colours, told apart by colour-blind eyes; lines also differ in dash
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+
+
+def line_plot(
+    lines: dict[str, tuple[Sequence[float], Sequence[float]]], x: str, y: str, key: str,
+    *, mark: float | None = None, mark_label: str = "", log_y: bool = False, height: int = 300, markers: bool = False,
+) -> None:  # fmt: skip
+    """Named lines over one axis, with a marked place on it. lines: {name: (xs, ys)}; x, y: axis titles."""
+    import plotly.graph_objects as go
+
+    fig = go.Figure()
+    for i, (name, (xs, ys)) in enumerate(lines.items()):
+        style = {"color": COLOURS[i % len(COLOURS)], "dash": DASHES[i % len(DASHES)], "width": 2}
+        mode = "lines+markers" if markers else "lines"
+        fig.add_scatter(x=list(xs), y=list(ys), name=name, mode=mode, line=style, marker={"symbol": i})
+    if mark is not None:
+        fig.add_vline(mark, line_width=2, line_dash="dot", line_color="#888", annotation_text=mark_label)
+    fig.update_layout(
+        height=height, margin={"l": 8, "r": 8, "t": 28, "b": 8}, xaxis_title=x, yaxis_title=y,
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0}, showlegend=len(lines) > 1, hovermode="x unified",
+    )  # fmt: skip
+    if log_y:
+        fig.update_yaxes(type="log")
+    st.plotly_chart(fig, key=key, config={"displayModeBar": False})
