@@ -37,7 +37,8 @@ _STRIP = st.components.v2.component(
 .tabs button[aria-selected=true] { border-color: var(--st-primary-color); color: var(--st-primary-color); font-weight: 600; }
 figure { margin: 0; }
 img { image-rendering: pixelated; display: block; }
-.frame { width: min(100%, var(--wide)); height: auto; border: 1px solid var(--st-border-color); border-radius: 4px; background: #fff; }
+.frame { width: min(100%, var(--wide)); height: auto; background: #fff; border-radius: 4px;
+  border: 1px solid var(--st-border-color); }
 figcaption { font-size: .85rem; margin: .35rem 0 .5rem; font-variant-numeric: tabular-nums; min-height: 1.3em; }
 .bar { display: flex; gap: .4rem; align-items: center; max-width: 46rem; }
 .bar input { flex: 1; min-width: 4rem; accent-color: var(--st-primary-color); height: 2rem; }
