@@ -11,6 +11,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -297,6 +298,7 @@ def main() -> None:
     parser.add_argument("--download", action="store_true", help="download MNIST there if it is missing")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--minutes", type=float, help="time budget; run the same command again to go on")
+    parser.add_argument("--until-epoch", type=int, help="stop after this epoch of the whole run, to go on another day")
     parser.add_argument("--keep-epochs", type=int, nargs="*", default=[1, 5, 20], help="epochs whose weights are kept")
     parser.add_argument("--threads", type=int, help="processor threads")
     for name in ("num_hiddens", "batch_size", "epochs", "num_digits", "seed", "T"):
@@ -315,11 +317,15 @@ def main() -> None:
     folder = args.folder or DATA_DIR.parent / "runs" / args.network
     budget = args.minutes * 60 if args.minutes else None
     try:
-        with tqdm(unit="step", smoothing=0.05) as bar:
-            for p in train(settings, digits, folder, device=args.device, time_budget=budget, keep_epochs=tuple(args.keep_epochs)):
+        keep = tuple(args.keep_epochs)
+        run = train(settings, digits, folder, device=args.device, time_budget=budget, keep_epochs=keep)
+        with closing(run), tqdm(unit="step", smoothing=0.05) as bar:
+            for p in run:
                 bar.total = p.total_steps
                 bar.set_postfix_str(f"epoch {p.epoch} loss {p.loss:.4f} {p.images_per_second:.0f} images/s", refresh=False)
                 bar.update(p.step - bar.n)
+                if args.until_epoch and p.epoch >= args.until_epoch:
+                    break
     except LessonsError as e:
         raise SystemExit(str(e)) from None
     except KeyboardInterrupt:
