@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -306,6 +307,8 @@ def main() -> None:
     for name in ("lr", "sigma", "class_dropout"):
         parser.add_argument(f"--{name.replace('_', '-')}", type=float, dest=name, help="default: the course's")
     args = parser.parse_args()
+    for ending in (signal.SIGINT, signal.SIGTERM):  # a background shell ignores Ctrl+C: hear it all the same, and checkpoint
+        signal.signal(ending, signal.default_int_handler)
     if args.threads:
         torch.set_num_threads(args.threads)
     chosen = {k: getattr(args, k, None) for k in Settings.__dataclass_fields__ if k != "network"}

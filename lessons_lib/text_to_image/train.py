@@ -15,6 +15,7 @@ import copy
 import json
 import math
 import random
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -263,6 +264,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, help="how many pictures the whole run sees")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
+    for ending in (signal.SIGINT, signal.SIGTERM):  # a background shell ignores Ctrl+C: hear it all the same, and checkpoint
+        signal.signal(ending, signal.default_int_handler)
     torch.set_num_threads(args.threads)
     globals()["RUNS"] = args.runs
     if args.what == "ship":
