@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from lessons_lib.pictures import tiled
+
 OPENINGS = Path(__file__).resolve().parents[1] / "cache" / "openings"
 CHANNELS = ("xt", "x0_hat", "eps")
 
@@ -105,3 +107,12 @@ class Film:
 
 def opening_path(lesson: str, model: str) -> Path:
     return OPENINGS / f"{lesson}-{model}.npz"
+
+
+def first_picture(lesson: str, models: tuple[str, ...] = ("emoji", "mnist")) -> np.ndarray | None:
+    """The first finished picture a lesson opens with, (H, W, 3) uint8, or None."""
+    for model in models:
+        film = Film.load(opening_path(lesson, model))
+        if film is not None:
+            return tiled(film.final[-1:], 1)
+    return None

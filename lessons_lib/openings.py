@@ -22,7 +22,14 @@ def guidance(model: Model) -> tuple[dict, Iterator]:
     return about, walks.over_guidance_scales(model, prompt, GUIDANCE_SCALES)
 
 
-LESSONS: dict[str, Callable[[Model], tuple[dict, Iterator]]] = {"guidance": guidance}
+def hero(model: Model) -> tuple[dict, Iterator]:
+    """The contents page: a dozen prompts at once, each picture its own."""
+    prompts = [model.prompts[i % len(model.prompts)] for i in range(12)]
+    about = {"model": model.title, "prompt": ", ".join(prompts), "seed": 180, "guidance_scale": model.guidance_scale}
+    return about, walks.from_noise(model, prompts, num_images=12, guidance_scale=model.guidance_scale)
+
+
+LESSONS: dict[str, Callable[[Model], tuple[dict, Iterator]]] = {"hero": hero, "guidance": guidance}
 """opening's name -> what made it, and its walk. The page's `about` has the same keys, so it can say what was changed."""
 
 
