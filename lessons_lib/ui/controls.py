@@ -42,13 +42,15 @@ def select_slider(page: str, name: str, options: Sequence, value, *, help: str |
 
 
 def choice(
-    page: str, name: str, options: Sequence[str], *, default: str | None = None, help: str | None = None, format_func=str
-) -> str:
-    """One of a few, as a row of buttons; never none."""
+    page: str, name: str, options: Sequence[str], *, default: str | None = None, help: str | None = None, format_func=str,
+    label: str | None = None,
+) -> str:  # fmt: skip
+    """One of a few, as a row of buttons; never none. `label` where it is another than the name in the link."""
     default = default if default in options else options[0]
     chosen = st.segmented_control(
-        name, options, default=default, required=True, wrap=True, format_func=format_func, **_common(page, name, help)
-    )
+        label or name, options, default=default, required=True, wrap=True, format_func=format_func,
+        **_common(page, name, help) | {"disabled": locked(label or name)},
+    )  # fmt: skip
     return chosen if chosen in options else default
 
 
@@ -89,7 +91,7 @@ def prompt(page: str, model, *, name: str = "prompt", default: str | None = None
     """What to draw: a digit to choose for the digits model, words to type for the others."""
     default = default or model.prompts[0]
     if model.name == "mnist":
-        return choice(page, f"{name}_digit", sorted(model.prompts), default=default, help=help)
+        return choice(page, f"{name}_digit", sorted(model.prompts), default=default, help=help, label=name)
     return text(page, name, default, help=help or "try: " + ", ".join(model.prompts[:8]))
 
 

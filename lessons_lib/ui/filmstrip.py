@@ -10,6 +10,7 @@ from PIL import Image
 
 from lessons_lib.film import CHANNELS, Film
 from lessons_lib.pictures import tiled, to_png
+from lessons_lib.ui import save
 
 LABELS = {"xt": "x_t, the noisy image", "x0_hat": "x0_hat, the clean guess", "eps": "eps, the noise estimate"}
 
@@ -78,7 +79,7 @@ export default function ({ data, parentElement }) {
   const fill = () => {
     thumbs.replaceChildren(...data.frames[film.tab].map((s, i) => {
       const e = document.createElement("img");
-      e.src = url(s); e.alt = ""; e.title = "t = " + data.t[i];
+      e.src = url(s); e.alt = ""; e.style.width = (46 * data.width) / data.height + "px"; e.title = "t = " + data.t[i];
       e.onclick = () => { pause(); film.at = i; show(); };
       return e;
     }));
@@ -134,6 +135,9 @@ def filmstrip(
     if not len(film):
         return
     height, width, _ = tiled(film.xt[0], columns).shape
+    for i in np.unique(np.linspace(0, len(film) - 1, 6).round().astype(int)):
+        url = "data:image/png;base64," + encoded(film.xt[i], columns)
+        save.note("picture", url, caption=f"t = {film.t[i]}", alt=f"{alt}, x_t at t = {film.t[i]}", width=max(width * 2, 96))
     data = {
         "id": f"{key}-{id(film)}-{len(film)}", "frames": {c: [encoded(f, columns) for f in getattr(film, c)] for c in channels},
         "labels": {c: LABELS[c] for c in channels}, "t": film.t, "start": len(film) - 1, "tab": tab, "alt": alt,

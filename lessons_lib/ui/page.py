@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import streamlit as st
 
 from lessons_lib.errors import LessonsError
+from lessons_lib.ui import save
 from lessons_lib.ui.lessons import PARTS, Lesson, lesson, written
 
 STYLE = """
@@ -49,6 +50,7 @@ def lesson_page(slug: str, *, models: Sequence[str] | None = ()) -> Iterator[Les
     state = "collapsed" if presenting() else "auto"
     st.set_page_config(page_title=title, page_icon=":material/blur_on:", layout="wide", initial_sidebar_state=state)
     st.html(STYLE + (PRESENT if presenting() else ""))
+    save.begin()
     with st.sidebar:
         if models != ():
             from lessons_lib.ui.controls import model_name
@@ -80,6 +82,9 @@ def _footer(this: Lesson) -> None:
     if this in lessons and not presenting():
         i = lessons.index(this)
         st.divider()
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            save.save_this_lesson(this.slug, this.title)
+            copy_link()
         left, right = st.columns(2)
         if i > 0:
             left.page_link(
@@ -93,6 +98,7 @@ def _footer(this: Lesson) -> None:
 
 def idea(text: str) -> None:
     """The idea in three sentences."""
+    save.note("text", text)
     st.markdown(text)
 
 
@@ -106,8 +112,16 @@ def question(slug: str, text: str, options: Sequence[str], answer: str) -> None:
             st.markdown(f"You said *{chosen}*. {answer}")
 
 
-def section(title: str, *, anchor: str | None = None) -> None:
-    st.subheader(title, anchor=anchor or False)
+def section(title: str) -> None:
+    """A heading within the lesson."""
+    save.note("heading", title)
+    st.subheader(title, anchor=False)
+
+
+def equation(latex: str) -> None:
+    """One formula, on the page and in the saved lesson."""
+    save.note("equation", latex)
+    st.latex(latex)
 
 
 def show_source(*functions) -> None:
@@ -122,6 +136,7 @@ def show_source(*functions) -> None:
         path = inspect.getsourcefile(f) or ""
         tab.caption(f"`{'/'.join(path.replace(chr(92), '/').split('/')[-2:])}`, line {inspect.getsourcelines(f)[1]}")
         tab.code(inspect.getsource(f), language="python")
+        save.note("code", inspect.getsource(f))
 
 
 def things_to_try(this: Lesson, links: Sequence[tuple[str, dict]]) -> None:

@@ -11,6 +11,8 @@ from PIL import Image, ImageDraw
 
 from lessons_lib.film import Film
 from lessons_lib.pictures import enlarge, tiled, to_data_url, to_gif, to_png
+from lessons_lib.ui import save
+from lessons_lib.ui.page import equation
 
 
 def describe(about: dict) -> str:
@@ -26,7 +28,9 @@ def provenance(film: Film) -> str:
 
 def picture(pixels: np.ndarray, alt: str, caption: str | None = None, *, wide: int = 256) -> None:
     """Show (H, W, 3) or (H, W) uint8 with every pixel a sharp square, at least `wide` pixels wide."""
-    st.image(to_data_url(enlarge(Image.fromarray(pixels), wide)), caption=caption, alt=alt)
+    url = to_data_url(enlarge(Image.fromarray(pixels), wide))
+    save.note("picture", url, caption=caption or "", alt=alt, width=wide)
+    st.image(url, caption=caption, alt=alt)
 
 
 def pictures_in_a_row(batch: np.ndarray, captions: Sequence[str], alt: str, *, wide: int = 180) -> None:
@@ -34,6 +38,7 @@ def pictures_in_a_row(batch: np.ndarray, captions: Sequence[str], alt: str, *, w
     urls = [to_data_url(enlarge(Image.fromarray(tiled(p[None], 1)), wide)) for p in batch]
     with st.container(horizontal=True, gap="small"):
         for url, caption in zip(urls, captions, strict=True):
+            save.note("picture", url, caption=caption, alt=f"{alt}, {caption}", width=wide)
             st.image(url, caption=caption, alt=f"{alt}, {caption}", width=wide)
 
 
@@ -88,11 +93,11 @@ def microscope(film: Film, schedule, key: str) -> None:
     unclipped = (xt - math.sqrt(1 - a) * eps) / math.sqrt(a)
     mean = c0 * x0_hat + ct * xt
     clip = r"\;\to\;\text{clipped to}\;" + f"{x0_hat:.3f}" if abs(unclipped - x0_hat) > 5e-4 else ""
-    st.latex(
+    equation(
         rf"\hat x_0=\frac{{x_t-\sqrt{{1-\bar\alpha_t}}\,\epsilon}}{{\sqrt{{\bar\alpha_t}}}}"
         rf"=\frac{{{xt:.3f}-{math.sqrt(1 - a):.3f}\cdot({eps:.3f})}}{{{math.sqrt(a):.3f}}}={unclipped:.3f}{clip}"
     )
-    st.latex(
+    equation(
         rf"x_{{t'}}=\underbrace{{{c0:.3f}\cdot({x0_hat:.3f})}}_{{\text{{towards }}\hat x_0}}+"
         rf"\underbrace{{{ct:.3f}\cdot({xt:.3f})}}_{{\text{{from }}x_t}}+v_\sigma={mean:.3f}+({x_prev - mean:.3f})={x_prev:.3f}"
     )

@@ -12,6 +12,7 @@ from PIL import Image
 
 from lessons_lib.film import Film, opening_path
 from lessons_lib.pictures import enlarge, tiled, to_data_url
+from lessons_lib.ui import save
 from lessons_lib.ui.parts import describe, provenance
 
 
@@ -86,6 +87,7 @@ def play(
     if changed:
         line += f"  \n:orange[{', '.join(changed)} changed since: press **Run** to see it]"
     status.empty()
+    save.note("text", provenance(film))
     st.markdown(line)
     return film
 

@@ -1,0 +1,100 @@
+"""Save this lesson: what the page shows, as one HTML file that opens offline, with the learner's notes.
+
+The parts of a page note down what they draw while they draw it; nothing is made twice, and the file is built only when it
+is asked for.
+"""
+
+from __future__ import annotations
+
+import html
+import time
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+import streamlit as st
+
+
+@dataclass(frozen=True)
+class Noted:
+    """One thing on the page. kind: "heading", "text" (markdown), "picture", "equation" (LaTeX) or "code"."""
+
+    kind: str
+    content: str  # words, LaTeX, code, or a picture's data URL
+    caption: str = ""
+    alt: str = ""
+    width: int = 0  # of a picture, in CSS pixels
+
+
+_page: ContextVar[list[Noted] | None] = ContextVar("page", default=None)
+
+
+def begin() -> None:
+    """A page starts: forget what was noted before."""
+    _page.set([])
+
+
+def note(kind: str, content: str, **more) -> None:
+    """Note down one thing that the page draws. Nothing happens outside a lesson."""
+    page = _page.get()
+    if page is not None:
+        page.append(Noted(kind, content, **more))
+
+
+CSS = """
+body { font: 16px/1.55 system-ui, sans-serif; max-width: 54rem; margin: 2rem auto; padding: 0 1rem;
+  color: #1d2030; background: #fff }
+img { image-rendering: pixelated; max-width: 100%; height: auto; border-radius: 4px }
+figure { display: inline-block; margin: .4rem .8rem .4rem 0; vertical-align: top }
+figcaption { font-size: .82rem; color: #555; max-width: 22rem }
+pre { background: #f4f5fa; padding: 1rem; overflow-x: auto; font-size: .85rem; border-radius: 6px }
+math { font-size: 1.1rem; display: block; margin: .8rem 0; overflow-x: auto }
+.notes { border-left: 4px solid #3b4cc0; padding-left: 1rem; white-space: pre-wrap }
+footer { color: #666; font-size: .85rem; margin-top: 3rem }
+@media (prefers-color-scheme: dark) {
+  body { background: #12141c; color: #e8eaf3 } pre { background: #1b1e2a } figcaption { color: #aaa } }
+"""
+
+
+def as_html(title: str, link: str, notes: str, noted: list[Noted]) -> str:
+    """The whole lesson as one HTML document: no script, no request to anywhere."""
+    from latex2mathml.converter import convert
+    from markdown_it import MarkdownIt
+
+    markdown = MarkdownIt("commonmark", {"html": False})
+    parts = []
+    for n in noted:
+        if n.kind == "heading":
+            parts.append(f"<h2>{html.escape(n.content)}</h2>")
+        elif n.kind == "text":
+            parts.append(markdown.render(n.content))
+        elif n.kind == "equation":
+            parts.append(convert(n.content, display="block"))
+        elif n.kind == "code":
+            parts.append(f"<pre><code>{html.escape(n.content)}</code></pre>")
+        elif n.kind == "picture":
+            width = f' width="{n.width}"' if n.width else ""
+            parts.append(
+                f'<figure><img src="{html.escape(n.content, quote=True)}" alt="{html.escape(n.alt, quote=True)}"{width}>'
+                f"<figcaption>{html.escape(n.caption)}</figcaption></figure>"
+            )
+    written = f'<h2>My notes</h2><div class="notes">{html.escape(notes)}</div>' if notes.strip() else ""
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{html.escape(title)}</title><style>{CSS}</style></head><body><h1>{html.escape(title)}</h1>"
+        f"{written}{''.join(parts)}<footer>Saved from Diffusion, Step by Step on {time.strftime('%Y-%m-%d %H:%M')}"
+        f' at <a href="{html.escape(link, quote=True)}">this view</a>.</footer></body></html>'
+    )
+
+
+def save_this_lesson(slug: str, title: str) -> None:
+    """The notes field and the download, at the foot of a lesson."""
+    noted = list(_page.get() or [])
+    notes = st.text_area(
+        "My notes", key=f"{slug}_notes", persist_state="session", height=90, placeholder="what I tried, what I saw"
+    )
+    link = st.context.url or ""
+    st.download_button(
+        "Save this lesson (HTML)", lambda: as_html(title, link, notes, noted), f"{slug}.html", "text/html",
+        key=f"{slug}_save", on_click="ignore", icon=":material/save:",
+        help="one file with the pictures, settings, equations and your notes; opens offline",
+    )  # fmt: skip
