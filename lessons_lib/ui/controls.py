@@ -7,6 +7,7 @@ name to lock is the label. Widgets that mean the same in every lesson share one 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,10 +31,15 @@ def _common(page: str, name: str, help: str | None) -> dict[str, Any]:
     return {"key": key_of(page, name), "bind": "query-params", "disabled": locked(name), "help": help}
 
 
+def _within(value, low, high, default):
+    """Clipped to the range, and the default for what is no number."""
+    return default if math.isnan(value) else min(max(value, low), high)
+
+
 def slider(page: str, name: str, low, high, value, step, *, help: str | None = None, format: str | None = None):
     """A number, clipped to its range whatever the link says."""
     chosen = st.slider(name, low, high, value, step, format=format, **_common(page, name, help))
-    return min(max(chosen, low), high)
+    return _within(chosen, low, high, value)
 
 
 def select_slider(page: str, name: str, options: Sequence, value, *, help: str | None = None, format_func=str):
@@ -73,18 +79,11 @@ def text(page: str, name: str, value: str, *, help: str | None = None, max_chars
 
 def seed(value: int = 180) -> int:
     """The seed, shared by all lessons; 180 is the course's."""
-    chosen = st.number_input(
-        "seed",
-        0,
-        MAX_SEED,
-        value,
-        1,
-        key="seed",
-        bind="query-params",
-        disabled=locked("seed"),
+    chosen = st.number_input(  # of floats: with whole numbers Streamlit ends the page on a link with seed=inf
+        "seed", 0.0, float(MAX_SEED), float(value), 1.0, format="%d", key="seed", bind="query-params", disabled=locked("seed"),
         help="same seed, same noise, same picture",
-    )
-    return min(max(int(chosen), 0), MAX_SEED)
+    )  # fmt: skip
+    return int(_within(chosen, 0, MAX_SEED, value))
 
 
 def prompt(page: str, model, *, name: str = "prompt", default: str | None = None, help: str | None = None) -> str:

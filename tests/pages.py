@@ -1,0 +1,21 @@
+"""Open a page as Streamlit does: from the entry script, so that links between pages resolve."""
+
+from streamlit.testing.v1 import AppTest
+
+from lessons_lib.ui.lessons import ROOT, lesson
+
+
+def opened(slug: str, **link: str) -> AppTest:
+    """The lesson's page after its first run, the link's parameters given."""
+    at = AppTest.from_file(str(ROOT / "Home.py"), default_timeout=120)
+    for key, value in link.items():
+        at.query_params[key] = value
+    if slug != "home":
+        at.switch_page(lesson(slug).file)
+    return at.run()
+
+
+def press(at: AppTest, label: str) -> AppTest:
+    """Press the first button of that label and run the page to its end."""
+    next(b for b in at.button if b.label == label).click()
+    return at.run()

@@ -1,0 +1,46 @@
+"""Every page at its defaults, after Run, and with a link full of nonsense."""
+
+import re
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from lessons_lib.ui.lessons import LESSONS, ROOT, lesson, written
+from tests.pages import opened
+
+PAGES = [lesson("home"), *written()]
+
+
+def sentences(at: AppTest) -> list[str]:
+    return [e.value for e in at.error]
+
+
+def test_every_page_in_the_folder_is_in_the_list_of_lessons():
+    files = {f"pages/{p.name}" for p in (ROOT / "pages").glob("*.py")}
+    assert files == {x.file for x in written()}
+    assert len({x.slug for x in LESSONS}) == len(LESSONS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.slug)
+def test_page_at_its_defaults(page):
+    at = opened(page.slug)
+    assert not at.exception, at.exception
+    assert not sentences(at)
+    assert at.title[0].value == page.title
+    for image in at.image:  # alt text, and pixels that no media server has to hold
+        for one in image.proto.imgs:
+            assert one.url.startswith("data:image/png"), page.slug
+            assert one.alt, page.slug
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if p.part], ids=lambda p: p.slug)
+def test_page_survives_a_link_full_of_nonsense(page):
+    source = (ROOT / page.file).read_text()
+    names = {"model", "seed", *re.findall(r"controls\.\w+\(\s*(?:lesson\.slug|page|\"\w+\"),\s*\"(\w+)\"", source)}
+    link = {(n if n in ("model", "seed") else f"{page.slug}_{n}"): bad for n, bad in zip(sorted(names), NONSENSE * 9, strict=False)}
+    at = opened(page.slug, **link, lock="seed,nothing,<b>", present="2")
+    assert not at.exception, (link, at.exception)
+    assert len(sentences(at)) <= 1
+
+
+NONSENSE = ("NaN", "-1", "1e999", "<script>", "99999999999999999999", "", "é" * 300, "None", "[1,2]", "inf")
