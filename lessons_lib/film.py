@@ -24,8 +24,8 @@ class Film:
     about: what made it: model, prompt, seed, guidance_scale, ... for people and for the files saved from it.
     t: timestep of each frame. xt, x0_hat, eps: lists of (B, C, H, W) uint8, a frame each; eps as grey-centred picture.
     final: (B, C, H, W) uint8 after the last move. numbers: float32 (4, C, H, W) of the first picture a frame: xt, x0_hat,
-    eps, x_prev, for the microscope; a kept film has none. seconds: computing time so far. kept: the day it was made if it
-    was kept from an earlier run, None if it is live.
+    eps, x_prev, for the microscope. x0: (C, H, W) float32, the clean picture that the walk is about, if there is one.
+    seconds: computing time so far. kept: the day it was made if it was kept from an earlier run, None if it is live.
     """
 
     about: dict
@@ -37,6 +37,7 @@ class Film:
     eps: list[np.ndarray] = field(default_factory=list)
     numbers: list[np.ndarray] = field(default_factory=list)
     final: np.ndarray | None = None
+    x0: np.ndarray | None = None
     seconds: float = 0.0
     kept: str | None = None
 
@@ -78,9 +79,12 @@ class Film:
             walk.close()
 
     def save(self, path: Path, frames: int = 12) -> None:
-        """Keep it for opening a page: at most so many frames, no numbers. The file is small and deterministic."""
+        """Keep it for opening a page: at most so many frames, the numbers in half precision. Small and deterministic."""
         pick = sorted({round(i) for i in np.linspace(0, len(self.t) - 1, min(frames, len(self.t)))})
         arrays = {name: np.stack([getattr(self, name)[i] for i in pick]) for name in CHANNELS}
+        arrays["numbers"] = np.stack([self.numbers[i] for i in pick]).astype(np.float16)
+        if self.x0 is not None:
+            arrays["x0"] = self.x0.astype(np.float16)
         about = {
             "about": self.about, "t": [self.t[i] for i in pick], "t_prev": [self.t_prev[i] for i in pick],
             "seconds": round(self.seconds, 2), "made": time.strftime("%Y-%m-%d"), "steps": self.total,
@@ -98,6 +102,8 @@ class Film:
                 about = json.loads(f["about"].tobytes())
                 film = cls(about["about"], total=len(about["t"]), t=about["t"], t_prev=about["t_prev"], final=f["final"])
                 film.xt, film.x0_hat, film.eps = (list(f[name]) for name in CHANNELS)
+                film.numbers = list(f["numbers"].astype(np.float32))
+                film.x0 = f["x0"].astype(np.float32) if "x0" in f else None
         except (OSError, ValueError, KeyError, EOFError):
             return None
         film.seconds, film.kept = about["seconds"], about["made"]

@@ -9,16 +9,19 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 
+import torch
+from torch import Tensor
+
 from lessons_lib import walks
 from lessons_lib.film import Film, opening_path
+from lessons_lib.measures import GUIDANCE_SCALES
 from lessons_lib.models import Model, available, open_model
-
-GUIDANCE_SCALES = (0.0, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0)
+from lessons_lib.sources import clean_picture
 
 
 def guidance(model: Model) -> tuple[dict, Iterator]:
     prompt = model.prompts[0]
-    about = {"model": model.title, "prompt": prompt, "seed": 180, "clip_x0": True, "guidance_scale": "0 to 15"}
+    about = {"model": model.title, "prompt": prompt, "seed": 180, "clip_x0": True}
     return about, walks.over_guidance_scales(model, prompt, GUIDANCE_SCALES)
 
 
@@ -29,8 +32,21 @@ def hero(model: Model) -> tuple[dict, Iterator]:
     return about, walks.from_noise(model, prompts, num_images=12, guidance_scale=model.guidance_scale)
 
 
-LESSONS: dict[str, Callable[[Model], tuple[dict, Iterator]]] = {"hero": hero, "guidance": guidance}
-"""opening's name -> what made it, and its walk. The page's `about` has the same keys, so it can say what was changed."""
+def denoise(model: Model) -> tuple[dict, Iterator, Tensor]:
+    """The first picture of the page's picker, noised to about 0.69 T and walked back."""
+    kind, name = ("digit", "3a") if model.shape[0] == 1 else ("emoji", "dog")
+    x0 = clean_picture(kind, name, model.shape)
+    timesteps = model.schedule.timesteps(model.stride)
+    i_start = min(range(len(timesteps)), key=lambda i: abs(timesteps[i] - 0.69 * model.schedule.T))
+    eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(180))
+    xt = model.schedule.add_noise(x0, timesteps[i_start], eps)
+    about = {"model": model.title, "picture": f"{kind} {name}", "t": timesteps[i_start], "stride": model.stride, "seed": 180}
+    return about, walks.denoise_from(model, xt, timesteps[i_start:]), x0
+
+
+LESSONS: dict[str, Callable[[Model], tuple]] = {"hero": hero, "denoise": denoise, "guidance": guidance}
+"""opening's name -> what made it, its walk and, where there is one, the clean picture x0. The
+page's `about` has the same keys, so it can say what was changed."""
 
 
 def main() -> None:
@@ -41,8 +57,8 @@ def main() -> None:
     for name in args.models or available():
         model = open_model(name)
         for lesson in args.only or LESSONS:
-            about, walk = LESSONS[lesson](model)
-            film = Film(about)
+            about, walk, *x0 = LESSONS[lesson](model)
+            film = Film(about, x0=x0[0][0].numpy() if x0 else None)
             for _ in film.record_all(walk):
                 pass
             path = opening_path(lesson, name)

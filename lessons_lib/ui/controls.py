@@ -42,8 +42,10 @@ def slider(page: str, name: str, low, high, value, step, *, help: str | None = N
     return _within(chosen, low, high, value)
 
 
-def select_slider(page: str, name: str, options: Sequence, value, *, help: str | None = None, format_func=str):
-    chosen = st.select_slider(name, options, value, format_func=format_func, **_common(page, name, help))
+def select_slider(page: str, name: str, options: Sequence, value, *, help: str | None = None, format_func=str, label=None):
+    """One of a few numbers in order. `label` where it is another than the name in the link."""
+    common = _common(page, name, help) | {"disabled": locked(label or name)}
+    chosen = st.select_slider(label or name, options, value, format_func=format_func, **common)
     return chosen if chosen in options else value
 
 
@@ -80,7 +82,7 @@ def text(page: str, name: str, value: str, *, help: str | None = None, max_chars
 def seed(value: int = 180) -> int:
     """The seed, shared by all lessons; 180 is the course's."""
     chosen = st.number_input(  # of floats: with whole numbers Streamlit ends the page on a link with seed=inf
-        "seed", 0.0, float(MAX_SEED), float(value), 1.0, format="%d", key="seed", bind="query-params", disabled=locked("seed"),
+        "seed", 0.0, float(MAX_SEED), float(value), 1.0, format="%.0f", key="seed", bind="query-params", disabled=locked("seed"),
         help="same seed, same noise, same picture",
     )  # fmt: skip
     return int(_within(chosen, 0, MAX_SEED, value))

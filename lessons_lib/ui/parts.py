@@ -42,6 +42,14 @@ def pictures_in_a_row(batch: np.ndarray, captions: Sequence[str], alt: str, *, w
             st.image(url, caption=caption, alt=f"{alt}, {caption}", width=wide)
 
 
+def readings(model, x) -> list[str]:
+    """What the model's judge reads in each picture (B, C, H, W): ": dog 83%", or nothing where there is no judge."""
+    if model.judge is None:
+        return [""] * len(x)
+    p, best = model.judge.read(x).max(1)
+    return [f": {model.judge.classes[i]} {v:.0%}" for v, i in zip(p.tolist(), best.tolist(), strict=True)]
+
+
 def downloads(film: Film, name: str, *, columns: int = 8) -> None:
     """The last picture as PNG with its provenance inside, and the walk as GIF. Made only when asked for."""
     if film.final is None:
@@ -65,11 +73,8 @@ def downloads(film: Film, name: str, *, columns: int = 8) -> None:
 def microscope(film: Film, schedule, key: str) -> None:
     """One step and one pixel: the three pictures, and the course's equations with their numbers put in.
 
-    Needs a live film: a kept one has no numbers.
+    A kept film's numbers are in half precision, exact to three digits.
     """
-    if not film.numbers:
-        st.caption("Press **Run** to look into the steps of a live walk, number by number.")
-        return
     _, channels, height, width = film.numbers[0].shape
     left, right = st.columns([1, 2], gap="medium")
     with left:

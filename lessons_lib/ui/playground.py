@@ -39,7 +39,7 @@ _warmed: set = set()  # per process: which models were asked for; no user's stat
 
 def play(
     slug: str, model: str, about: dict, walk: Callable[[], Iterator], *, columns: int = 8, stream_wide: int = 480,
-    channels: tuple[str, ...] = ("xt", "x0_hat"), name: str = "film", opening: str | None = None,
+    channels: tuple[str, ...] = ("xt", "x0_hat"), name: str = "film", opening: str | None = None, x0=None,
 ) -> Film | None:  # fmt: skip
     """Run and Stop, streaming; returns the film to show: the live one, or else the one kept from an earlier run.
 
@@ -48,7 +48,7 @@ def play(
         about: the settings in view; when they differ from the film's own, the page says so.
         walk: called on Run; returns the iterator of Steps.
         columns: pictures in a row. channels: which of xt, x0_hat, eps stream side by side.
-        name: tells two walks of one page apart.
+        name: tells two walks of one page apart. x0: (1, C, H, W), the clean picture it is about, kept with the film.
     A rerun by any widget, Stop among them, ends a running walk between two steps; what it had reached stays to be seen.
     """
     key = f"{slug}_{name}_{model}"
@@ -58,7 +58,7 @@ def play(
         status = st.empty()
     place = st.empty()
     if run:
-        film = Film(dict(about))
+        film = Film(dict(about), x0=None if x0 is None else x0[0].float().cpu().numpy())
         st.session_state[key] = film  # at once, so that Stop and other reruns find what there is, and never an old run
         with place.container():
             frame, bar = st.empty(), st.progress(0.0, "opening the model ...")

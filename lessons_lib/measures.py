@@ -1,0 +1,137 @@
+"""The measures that settle a lesson's argument: `python -m lessons_lib.measures [LESSON ...] [--model MODEL]`.
+
+Each is a generator of rows, one a point of the plot, so that a page can draw it live; what the pages open with is kept as
+JSON in cache/openings with the day, the number of pictures and the command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lessons_lib import metrics, walks
+from lessons_lib.film import OPENINGS
+from lessons_lib.images import lowpass
+from lessons_lib.models import Model, available, open_model
+from lessons_lib.sources import clean_picture, names
+
+GUIDANCE_SCALES = (0.0, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0)
+
+
+def blur_for(t_fraction: float, size: int) -> tuple[int, float]:
+    """(kernel_size, sigma) that suits a noise level: wider for more noise and larger pictures."""
+    sigma = max(0.3, 4.0 * t_fraction * size / 64)
+    return 2 * round(2.5 * sigma) + 1, sigma
+
+
+def some_pictures(model: Model, n: int) -> Tensor:
+    """(n, C, H, W) clean pictures of the kind the model knows."""
+    kind = "digit" if model.shape[0] == 1 else "emoji"
+    every = names(kind)
+    return torch.cat([clean_picture(kind, every[i * len(every) // n], model.shape) for i in range(n)])
+
+
+def denoise(model: Model, num_images: int = 16, points: int = 8) -> Iterator[dict]:
+    """Blur, one step and many steps from the same noisy pictures, at timesteps from little to much noise.
+
+    Rows: t, and for each method its mean mse, psnr, ssim and sharpness against the clean pictures.
+    """
+    x0 = some_pictures(model, num_images)
+    timesteps = model.schedule.timesteps(model.stride)
+    eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(180))
+    for k in range(points):
+        i = len(timesteps) - 3 - round(k * (len(timesteps) - 5) / max(points - 1, 1))
+        t = timesteps[i]
+        xt = model.schedule.add_noise(x0, t, eps)
+        steps = list(walks.denoise_from(model, xt, timesteps[i:]))
+        made = {
+            "blur": lowpass(xt, *blur_for(t / model.schedule.T, model.shape[1])).clamp(-1, 1),
+            "one step": steps[0].x0_hat,
+            "iterative": steps[-1].x_prev.clamp(-1, 1),
+        }
+        row = {"t": t, "sharpness of the originals": metrics.sharpness(x0).mean().item()}
+        for method, x in made.items():
+            for name in ("mse", "psnr", "ssim"):
+                row[f"{method} {name}"] = getattr(metrics, name)(x, x0).mean().item()
+            row[f"{method} sharpness"] = metrics.sharpness(x).mean().item()
+        yield row
+
+
+def guidance(model: Model, num_images: int = 60, guidance_scales: Sequence[float] = GUIDANCE_SCALES) -> Iterator[dict]:
+    """What the judge reads, and how different the pictures of one prompt are, at each guidance scale.
+
+    Rows: guidance_scale, accuracy (the share whose first reading is the prompt), top5, diversity (mean RMS distance between
+    pictures of the same prompt).
+    """
+    prompts = model.prompts[:10]
+    each = max(2, num_images // len(prompts))
+    asked = [p for p in prompts for _ in range(each)]
+    labels = torch.tensor([model.class_of(p) for p in asked])
+    for scale in guidance_scales:
+        made = []
+        for chunk in range(0, len(asked), 30):
+            walk = walks.from_noise(
+                model,
+                asked[chunk : chunk + 30],
+                num_images=len(asked[chunk : chunk + 30]),
+                seed=180 + chunk,
+                guidance_scale=scale,
+            )
+            for step in walk:
+                x = step.x_prev
+            made.append(x)
+        x = torch.cat(made).clamp(-1, 1)
+        ranks = model.judge.rank(x, labels)
+        spread = sum(metrics.diversity(x[i * each : (i + 1) * each]) for i in range(len(prompts))) / len(prompts)
+        yield {
+            "guidance_scale": scale,
+            "accuracy": (ranks == 0).float().mean().item(),
+            "top5": (ranks < 5).float().mean().item(),
+            "diversity": spread,
+        }
+
+
+MEASURES: dict[str, Callable[..., Iterator[dict]]] = {"denoise": denoise, "guidance": guidance}
+
+
+def kept_path(measure: str, model: str) -> Path:
+    return OPENINGS / f"measure-{measure}-{model}.json"
+
+
+def kept(measure: str, model: str) -> dict | None:
+    """{"rows", "made", "command", ...} of the measure as it was last kept, or None."""
+    try:
+        return json.loads(kept_path(measure, model).read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m lessons_lib.measures", description=__doc__)
+    parser.add_argument("measures", nargs="*", help=f"of {', '.join(MEASURES)}; default: all")
+    parser.add_argument("--model", nargs="*", help="default: all that ship")
+    parser.add_argument("--num-images", type=int, help="default: the measure's own")
+    args = parser.parse_args()
+    for name in args.model or available():
+        for measure in args.measures or MEASURES:
+            started, rows = time.monotonic(), []
+            options = {"num_images": args.num_images} if args.num_images else {}
+            for row in MEASURES[measure](open_model(name), **options):
+                rows.append({k: round(v, 5) for k, v in row.items()})
+                print(measure, name, rows[-1], flush=True)
+            command = f"python -m lessons_lib.measures {measure} --model {name}" + "".join(
+                f" --{k.replace('_', '-')} {v}" for k, v in options.items()
+            )
+            about = {"made": time.strftime("%Y-%m-%d"), "command": command, "seconds": round(time.monotonic() - started, 1)}
+            kept_path(measure, name).parent.mkdir(parents=True, exist_ok=True)
+            kept_path(measure, name).write_text(json.dumps({**about, "about": open_model(name).about, "rows": rows}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
