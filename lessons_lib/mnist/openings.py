@@ -1,0 +1,78 @@
+"""What Part B's pages open with: `python -m lessons_lib.mnist.openings [--only LESSON ...]`.
+
+Kept as lessons_lib.openings and lessons_lib.measures keep theirs; run it again whenever the weights of a network change.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from lessons_lib.errors import LessonsError
+from lessons_lib.film import Film, opening_path
+from lessons_lib.images import from_unit, to_uint8
+from lessons_lib.measures import kept_path
+from lessons_lib.mnist import moments, one_step
+from lessons_lib.mnist.shown import shown_digits
+
+
+def still(about: dict, pictures: Tensor) -> Film:
+    """Pictures (B, 1, 28, 28) in [0, 1] that no walk led to, as a film of one frame."""
+    frame = to_uint8(from_unit(pictures)).numpy()
+    numbers = pictures[:1].repeat(4, 1, 1, 1).numpy()
+    return Film(about, 1, t=[0], t_prev=[-1], xt=[frame], x0_hat=[frame], eps=[frame], numbers=[numbers], final=frame)
+
+
+def one_step_opening() -> Iterator[tuple[str, Film]]:
+    x = one_step.to_unit(shown_digits().digit(7))
+    look = one_step.through_training(moments.compared("one_step"), x)
+    about = {"pictures": ", ".join(look.names), "digit": 7, "seed": 180}
+    order = [0, len(look.names) - 1, *range(1, len(look.names) - 1)]  # the answer last: it is what the contents page shows
+    about["pictures"] = ", ".join(look.names[i] for i in order)
+    yield "one_step", still(about, look.pictures[order])
+
+
+def out_of_its_depth_opening() -> Iterator[tuple[str, Film]]:
+    x = one_step.to_unit(shown_digits().digit(7))
+    look = one_step.through_training([moments.last_epoch("one_step")], x, 0.8)
+    about = {"pictures": ", ".join(look.names[i] for i in (2, 0, 1)), "digit": 7, "sigma": 0.8, "seed": 180}
+    yield "out_of_its_depth", still(about, look.pictures[[2, 0, 1]])
+
+
+LESSONS: dict[str, Callable[[], Iterator[tuple[str, Film]]]] = {
+    "one_step": one_step_opening,
+    "out_of_its_depth": out_of_its_depth_opening,
+}
+MEASURES: dict[str, Callable[[], Iterator[dict]]] = {"out_of_its_depth": one_step.out_of_its_depth}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m lessons_lib.mnist.openings", description=__doc__)
+    parser.add_argument("--only", nargs="*", choices=sorted({*LESSONS, *MEASURES}))
+    only = parser.parse_args().only
+    for lesson in only or LESSONS:
+        try:
+            for name, film in LESSONS[lesson]():
+                film.save(opening_path(name, "mnist"))
+                print(f"{name}: {film.total} steps, {opening_path(name, 'mnist').stat().st_size / 1000:.0f} kB", flush=True)
+            if lesson in MEASURES:
+                started = time.monotonic()
+                rows = [{k: round(v, 5) for k, v in row.items()} for row in MEASURES[lesson]()]
+                about = {
+                    "made": time.strftime("%Y-%m-%d"), "command": f"python -m lessons_lib.mnist.openings --only {lesson}",
+                    "seconds": round(time.monotonic() - started, 1), "about": "100 test digits", "rows": rows,
+                }  # fmt: skip
+                kept_path(lesson, "mnist").write_text(json.dumps(about, indent=1))
+                print(f"{lesson}: {len(rows)} points, {about['seconds']:.0f} s", flush=True)
+        except LessonsError as e:
+            print(f"{lesson}: {e}")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main()

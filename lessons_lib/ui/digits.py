@@ -1,0 +1,155 @@
+"""What Part B's pages share: the digit in view, networks by epoch, the loss curve, the kept picture while torch loads."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from lessons_lib.film import Film, opening_path
+from lessons_lib.mnist.shown import OF_EACH, shown_digits
+from lessons_lib.pictures import enlarge, tiled, to_data_url
+from lessons_lib.ui import controls, parts, save
+from lessons_lib.ui.lessons import lesson
+
+WORDS = {
+    "one_step": "one-step denoiser",
+    "time_conditioned": "time-conditioned network",
+    "class_conditioned": "class-conditioned network",
+}
+ALL_DIGITS = tuple("0123456789")
+
+
+def digit_in_view(page: str, default: int = 7) -> tuple[np.ndarray, str]:
+    """Widgets for one digit: one of a hundred that no network was trained on, or the learner's own.
+
+    Returns: (1, 1, 28, 28) uint8, 255 is ink; and what to call it.
+    """
+    source = controls.choice(page, "input", ["test digit", "your drawing"])
+    if source == "your drawing":
+        drawn = drawing(page)
+        if drawn is not None:
+            return drawn, "your drawing"
+        st.caption("Nothing is drawn yet: until then, the test digit.")
+    label = int(controls.choice(page, "digit", ALL_DIGITS, default=str(default)))
+    which = int(controls.slider(page, "example", 0, OF_EACH - 1, 0, 1, help="ten of every digit, from the test set"))
+    return shown_digits().digit(label, which), f"test digit {label}, example {which}"
+
+
+def drawing(page: str) -> np.ndarray | None:
+    """(1, 1, 28, 28) uint8, 255 is ink, of what the learner drew; None while nothing is."""
+    return None
+
+
+def kept(slug: str, columns: int = 8) -> st.delta_generator.DeltaGenerator:
+    """A place for the page's pictures; while torch still has to be loaded, the kept ones stand in it."""
+    place = st.empty()
+    if "torch" not in sys.modules:
+        film = Film.load(opening_path(slug, "mnist"))
+        if film is not None:
+            with place.container():
+                st.markdown(f"{parts.provenance(film)}  \nThe live pictures are on their way ...")
+                st.image(to_data_url(enlarge(Image.fromarray(tiled(film.final, columns)), 480)), alt=parts.describe(film.about))
+    return place
+
+
+def ships(network: str) -> bool:
+    """True if the network's weights ship; otherwise one sentence and the way to the Train page."""
+    from lessons_lib.mnist.model import shipped_epochs
+
+    if shipped_epochs(network):
+        return True
+    st.info(f"No weights of the {WORDS[network]} ship with this copy: train the network yourself.", icon=":material/school:")
+    if lesson("train").exists:
+        st.page_link(lesson("train").file, label=lesson("train").title, icon=":material/arrow_forward:")
+    return False
+
+
+def which_epochs(network: str) -> str:
+    """One sentence: which networks these are, from their own files."""
+    from lessons_lib.mnist.model import shipped_epochs
+    from lessons_lib.mnist.moments import last_epoch, network_at
+
+    _, settings = network_at(network, last_epoch(network))
+    epochs = shipped_epochs(network)
+    trained = "all 60,000 digits" if settings.num_digits is None else f"{settings.num_digits:,} digits"
+    times = f"after epoch {epochs[0]}" if len(epochs) == 1 else f"after epochs {', '.join(map(str, epochs))}"
+    return (
+        f"{WORDS[network]}, D = {settings.num_hiddens}, trained on {trained}; weights ship {times} "
+        f"of the {settings.epochs} of its training"
+    )
+
+
+def loss_curve(network: str, key: str, epoch: int | None = None) -> None:
+    """The shipped training's loss on a log axis, a moment of it marked."""
+    from lessons_lib.mnist.moments import describe, losses, smoothed, step_of
+
+    steps, values = losses(network)
+    if not steps:
+        st.caption(f"The loss curve of the {WORDS[network]} does not ship with this copy.")
+        return
+    xs, ys = smoothed(steps, values)
+    marked = {} if epoch is None else {"mark": step_of(network, epoch), "mark_label": describe(epoch)}
+    parts.line_plot({"training loss": (xs, ys)}, "step", "mean squared error", key, log_y=True, **marked)
+    width = -(-len(steps) // 300)
+    each = "every step" if width == 1 else f"each point the mean of {width} steps"
+    text = f"Loss of the shipped training, {len(steps):,} steps, {each}; it ends at {np.mean(values[-50:]):.4f}."
+    save.note("text", text)
+    st.caption(text)
+
+
+def table(rows: list[dict]) -> None:
+    """A table of measured figures, on the page and in the saved lesson."""
+    st.dataframe(rows, hide_index=True)
+    head = list(rows[0])
+    for row in rows:
+        save.note("text", "; ".join(f"{k}: {row[k]}" for k in head))
+
+
+@st.cache_data(max_entries=32, show_spinner="cleaning ten digits ...")
+def ten_cleaned(epoch: int, sigma: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """One of each test digit noised, and what the one-step denoiser made of them at that moment: two (10, 1, 28, 28) uint8."""
+    from lessons_lib.images import from_unit, to_uint8
+    from lessons_lib.mnist import one_step
+    from lessons_lib.mnist.moments import network_at
+    from lessons_lib.mnist.sample import denoise_once
+
+    z = one_step.noised(one_step.to_unit(shown_digits().images[1::OF_EACH]), sigma, seed)
+    return tuple(to_uint8(from_unit(v)).numpy() for v in (z, denoise_once(network_at("one_step", epoch)[0], z)))
+
+
+@st.cache_data(max_entries=32, show_spinner="measuring on twenty digits ...")
+def one_step_errors(sigma: float, seed: int, num_digits: int = 20) -> list[dict]:
+    """MSE, PSNR and sharpness of the noisy digits and of the one-step denoiser's answers through its training."""
+    from lessons_lib import metrics
+    from lessons_lib.mnist import moments, one_step
+    from lessons_lib.mnist.sample import denoise_once
+
+    x = one_step.to_unit(shown_digits().images[:: OF_EACH * 10 // num_digits])
+    z = one_step.noised(x, sigma, seed)
+    rows = {"noisy input": z}
+    for epoch in moments.moments("one_step"):
+        rows[f"network {moments.describe(epoch)}"] = denoise_once(moments.network_at("one_step", epoch)[0], z)
+    rows["original"] = x
+    made = []
+    for name, y in rows.items():
+        e = one_step.error(y, x)
+        made.append(
+            {
+                "": name,
+                "MSE": f"{e.mse:.4f}",
+                "PSNR (dB)": f"{e.psnr:.1f}" if e.mse else "exact",
+                "sharpness": f"{metrics.sharpness(y).mean():.3f}",
+            }
+        )
+    return made
+
+
+@st.cache_resource(max_entries=16, show_spinner="asking the network about pure noise ...")
+def answers_to_nothing(seed: int):
+    """one_step.blind(), once a seed."""
+    from lessons_lib.mnist.one_step import blind
+
+    return blind(seed=seed)

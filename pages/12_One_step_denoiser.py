@@ -1,0 +1,83 @@
+from lessons_lib.ui import controls, digits, page, parts
+
+with page.lesson_page("one_step") as lesson:
+    import streamlit as st
+
+    page.idea(
+        "Take a digit, add Gaussian noise, and train a UNet to give the clean digit back. It sees `z = x + sigma * eps` with "
+        "`sigma = 0.5` and nothing else, and is scored by the mean squared error. One pass, no timesteps: the smallest step "
+        "on the way to a diffusion model."
+    )
+    page.question(
+        lesson.slug, "Where will one pass through the trained network leave the digit?",
+        ["as good as the original", "clean, but smoother", "still noisy"],
+        "Clean, and smoother where the noise hid the stroke: squared error rewards the mean of all digits it could be.",
+    )  # fmt: skip
+
+    left, right = st.columns([1, 3], gap="large")
+    with left:
+        x_uint8, name = digits.digit_in_view(lesson.slug)
+        seed = controls.seed()
+    with right:
+        place = digits.kept(lesson.slug)
+
+    from lessons_lib.images import from_unit, to_uint8
+    from lessons_lib.mnist import moments, one_step
+    from lessons_lib.mnist.sample import denoise_once
+    from lessons_lib.mnist.train import batch_loss
+    from lessons_lib.mnist.unet import UNet
+
+    x = one_step.to_unit(x_uint8)
+    with place.container():
+        shipped = digits.ships("one_step")
+        sigma = moments.last_settings("one_step").sigma if shipped else 0.5
+        noisy = to_uint8(from_unit(one_step.at_sigmas(x, one_step.SIGMAS, seed))).numpy()
+        parts.pictures_in_a_row(noisy, [f"sigma {s:g}" for s in one_step.SIGMAS], f"{name}, noised", wide=64)
+        if shipped:
+            look = one_step.through_training(moments.compared("one_step"), x, sigma, seed)
+            captions = [f"{a}: {e}" if e.mse else a for a, e in zip(look.names, look.errors, strict=True)]
+            parts.pictures_in_a_row(to_uint8(from_unit(look.pictures)).numpy(), captions, f"{name}, seed {seed}", wide=130)
+            st.caption(f"live: {digits.which_epochs('one_step')}. Errors are of pixels in [0, 1].")
+
+    if shipped:
+        page.section("Training, moment by moment")
+        epoch = controls.select_slider(
+            lesson.slug, "epoch", moments.moments("one_step"), moments.last_epoch("one_step"), format_func=moments.describe,
+            help="0 is the network before its first step",
+        )  # fmt: skip
+        digits.loss_curve("one_step", f"{lesson.slug}_loss", epoch)
+        ten, answers = digits.ten_cleaned(epoch, sigma, seed)
+        parts.pictures_in_a_row(ten, [f"z {k}" for k in range(10)], f"ten test digits at sigma {sigma:g}", wide=64)
+        parts.pictures_in_a_row(answers, [str(k) for k in range(10)], f"the same, cleaned, {moments.describe(epoch)}", wide=64)
+
+    page.section("The equation, with one pixel's numbers")
+    one, two = st.columns(2)
+    with one:
+        row = int(controls.slider(lesson.slug, "row", 0, 27, 14, 1))
+    with two:
+        column = int(controls.slider(lesson.slug, "column", 0, 27, 14, 1))
+    z = one_step.noised(x, sigma, seed)
+    vx, vz = x[0, 0, row, column].item(), z[0, 0, row, column].item()
+    page.equation(r"z=x+\sigma\,\epsilon\qquad\epsilon\sim\mathcal N(0,I)\qquad L=\mathbb E\,\|D_\theta(z)-x\|^2")
+    page.equation(rf"z={vx:.3f}+{sigma:g}\cdot({(vz - vx) / sigma:.3f})={vz:.3f}")
+    if shipped:
+        vy = look.pictures[len(look.names) - 2, 0, row, column].item()
+        page.equation(rf"(D_\theta(z)-x)^2=({vy:.3f}-{vx:.3f})^2={(vy - vx) ** 2:.4f}")
+        st.caption(f"pixel ({row}, {column}) of {name}; the network {moments.describe(moments.last_epoch('one_step'))}")
+
+        page.section("The measure")
+        digits.table(digits.one_step_errors(sigma, seed))
+        st.caption(
+            "Twenty test digits, two of each, that the network was never trained on. MSE and PSNR say how near, sharpness (mean "
+            "gradient) how crisp: below the original's where strokes are blurred away, above it where noise is left."
+        )
+    page.show_source(one_step.noised, denoise_once, batch_loss, UNet.forward)
+    page.things_to_try(
+        lesson,
+        [
+            ("A digit easily mistaken: 4", {"digit": 4, "example": 3}),
+            ("The network before its first step", {"epoch": 0}),
+            ("Draw your own: how unlike a digit may it be?", {"input": "your drawing"}),
+            ("Other noise, same digit: does it matter which?", {"seed": 7}),
+        ],
+    )

@@ -1,0 +1,94 @@
+from lessons_lib.ui import controls, digits, page, parts
+from lessons_lib.ui.measure import measured
+
+with page.lesson_page("out_of_its_depth") as lesson:
+    import streamlit as st
+
+    page.idea(
+        "The one-step denoiser was trained at `sigma = 0.5` and never saw another. Ask it about less noise and it still scrubs; "
+        "ask it about more and it meets pictures unlike any it was scored on. This is why diffusion models are told "
+        "*how noisy* the picture is, which is the next lesson."
+    )
+    page.question(
+        lesson.slug, "A network that only ever saw pure noise, scored by squared error: what does it paint?",
+        ["nothing, black", "a different digit each time", "one blurry mean of all digits"],
+        "The mean. Where the input says nothing about the answer, no guess is nearer to all digits than their average; "
+        "below is that average, and what our network, which was never trained on pure noise, does instead.",
+    )  # fmt: skip
+
+    left, right = st.columns([1, 3], gap="large")
+    with left:
+        sigma = controls.slider(lesson.slug, "sigma", 0.0, 2.0, 0.8, 0.01, help="the network was trained at 0.5")
+        x_uint8, name = digits.digit_in_view(lesson.slug)
+        seed = controls.seed()
+    with right:
+        place = digits.kept(lesson.slug)
+
+    from lessons_lib.images import from_unit, to_uint8
+    from lessons_lib.mnist import moments, one_step
+    from lessons_lib.mnist.sample import denoise_once
+
+    x = one_step.to_unit(x_uint8)
+    with place.container():
+        shipped = digits.ships("one_step")
+        if shipped:
+            epoch = moments.last_epoch("one_step")
+            look = one_step.through_training([epoch], x, sigma, seed)
+            captions = [f"{a}: {e}" if e.mse else a for a, e in zip(look.names, look.errors, strict=True)]
+            parts.pictures_in_a_row(to_uint8(from_unit(look.pictures)).numpy(), captions, f"{name}, seed {seed}", wide=170)
+            ten, answers = digits.ten_cleaned(epoch, sigma, seed)
+            parts.pictures_in_a_row(ten, [f"z {k}" for k in range(10)], f"ten test digits at sigma {sigma:g}", wide=42)
+            parts.pictures_in_a_row(answers, [str(k) for k in range(10)], f"the same cleaned at sigma {sigma:g}", wide=42)
+            st.caption(f"live: {digits.which_epochs('one_step')}. Errors are of pixels in [0, 1].")
+
+    if shipped:
+        page.section("Error against sigma")
+        nothing = digits.answers_to_nothing(seed)
+        own = list(one_step.error_against_sigma(moments.network_at("one_step", epoch)[0], x, one_step.CURVE, seed))
+
+        def draw(rows: list[dict], key: str) -> None:
+            sigmas = [r["sigma"] for r in rows]
+            blind = nothing.errors["the average training digit"]
+            lines = {
+                "test digits, cleaned": (sigmas, [r["cleaned mse"] for r in rows]),
+                f"{name}, cleaned": (one_step.CURVE, [p.cleaned.mse for p in own]),
+                "test digits, left noisy": (sigmas, [r["noisy mse"] or None for r in rows]),
+                "the average digit for all": (one_step.CURVE, [blind] * len(one_step.CURVE)),
+            }
+            parts.line_plot(
+                lines, "sigma", "mean squared error", key, mark=0.5, mark_label="trained here", log_y=True, height=420
+            )
+
+        measured(lesson.slug, "mnist", one_step.out_of_its_depth, draw, minutes="half a minute to two")
+        st.caption(
+            "Below the dash-dotted line the network beats a blind guess; below the dotted one it beats leaving the noise alone. "
+            "At sigma 0 there is no noise to remove, and it changes the digit all the same."
+        )
+
+        page.section("Pure noise in")
+        shown = to_uint8(from_unit(nothing.answers[:6])).numpy()
+        noise = to_uint8(from_unit(nothing.noise[:6])).numpy()
+        parts.pictures_in_a_row(noise, [f"noise {i + 1}" for i in range(6)], "pure noise", wide=100)
+        parts.pictures_in_a_row(shown, [f"answer {i + 1}" for i in range(6)], "the network's answer to pure noise", wide=100)
+        means = to_uint8(from_unit(one_step.both_means(nothing))).numpy()
+        captions = [f"mean of the network's {len(nothing.answers)} answers", "average of the 60,000 training digits"]
+        parts.pictures_in_a_row(means, captions, "two means", wide=170)
+        digits.table([{"guess, whatever the input": k, "MSE to a test digit": f"{v:.4f}"} for k, v in nothing.errors.items()])
+        page.equation(
+            r"\mathbb E\,\|c-x\|^2=\|c-\mathbb E[x]\|^2"
+            r"+\underbrace{\mathbb E\,\|x-\mathbb E[x]\|^2}_{\text{no guess changes this}}"
+        )
+        st.caption(
+            "A network trained on pure noise cannot know which digit is meant, so its loss is smallest at c = E[x], the average "
+            "digit. Ours was trained at sigma 0.5, takes the noise for strokes, and pays for it in the table."
+        )
+    page.show_source(one_step.error_against_sigma, one_step.answers_to_pure_noise, one_step.blind, denoise_once)
+    page.things_to_try(
+        lesson,
+        [
+            ("No noise at all: does it leave the digit alone?", {"sigma": 0}),
+            ("Home ground, sigma 0.5", {"sigma": 0.5}),
+            ("Twice the noise it knows", {"sigma": 1.0}),
+            ("Draw something that is no digit", {"input": "your drawing", "sigma": 0.5}),
+        ],
+    )

@@ -1,0 +1,30 @@
+"""Tiny untrained networks in the shape of the shipped ones, so that Part B's pages are tested whatever ships."""
+
+from dataclasses import replace
+
+import streamlit as st
+
+from lessons_lib.mnist import model, moments, train, walks
+
+
+def ship(monkeypatch, folder, **epochs_of: tuple[int, ...]) -> None:
+    """Let the pages find networks of 4 hidden channels in `folder`: ship(..., one_step=(1, 5)). No others ship."""
+    monkeypatch.setattr(model, "FOLDER", folder)
+    for cached in (model.open_network, moments.network_at, moments.step_of, moments.losses, walks.shared):
+        cached.cache_clear()
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    for network, epochs in epochs_of.items():
+        (folder / network).mkdir()
+        settings = replace(train.COURSE[network], num_hiddens=4)
+        for epoch in epochs:
+            unet = train.make_unet(replace(settings, seed=epoch))
+            unet.out.bias.data.fill_(epoch / 10)  # so that the epochs' pictures differ
+            train.save_weights(folder / network / f"epoch-{epoch:02d}.safetensors", unet, settings, epoch * 100)
+        lines = [f"{i},{1 / i}" for i in range(1, 100 * max(epochs) + 1)]
+        (folder / network / "losses.csv").write_text("\n".join(["step,loss", *lines, ""]))
+
+
+def shown(at) -> str:
+    """All words on the page."""
+    return "\n".join(e.value for kind in ("markdown", "caption", "info", "subheader") for e in getattr(at, kind))
