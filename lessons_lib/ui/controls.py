@@ -36,9 +36,10 @@ def _within(value, low, high, default):
     return default if math.isnan(value) else min(max(value, low), high)
 
 
-def slider(page: str, name: str, low, high, value, step, *, help: str | None = None, format: str | None = None):
-    """A number, clipped to its range whatever the link says."""
-    chosen = st.slider(name, low, high, value, step, format=format, **_common(page, name, help))
+def slider(page: str, name: str, low, high, value, step, *, help: str | None = None, format: str | None = None, label=None):
+    """A number, clipped to its range whatever the link says. `label` where it is another than the name in the link."""
+    common = _common(page, name, help) | {"disabled": locked(label or name)}
+    chosen = st.slider(label or name, low, high, value, step, format=format, **common)
     return _within(chosen, low, high, value)
 
 
@@ -63,11 +64,13 @@ def choice(
 
 
 def select(
-    page: str, name: str, options: Sequence[str], *, default: str | None = None, help: str | None = None, format_func=str
-) -> str:
-    """One of many."""
+    page: str, name: str, options: Sequence[str], *, default: str | None = None, help: str | None = None, format_func=str,
+    label: str | None = None,
+) -> str:  # fmt: skip
+    """One of many. `label` where it is another than the name in the link."""
     index = list(options).index(default) if default in options else 0
-    chosen = st.selectbox(name, options, index, format_func=format_func, **_common(page, name, help))
+    common = _common(page, name, help) | {"disabled": locked(label or name)}
+    chosen = st.selectbox(label or name, options, index, format_func=format_func, **common)
     return chosen if chosen in options else options[index]
 
 

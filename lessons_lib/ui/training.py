@@ -1,0 +1,133 @@
+"""A training run on the page: its curve, its speed, its samples, and the buttons that steer it."""
+
+from __future__ import annotations
+
+import streamlit as st
+from PIL import Image
+
+from lessons_lib import runs
+from lessons_lib.pictures import enlarge, from_data_url, to_data_url
+from lessons_lib.runs.runs import ENDED, State
+from lessons_lib.ui import save
+from lessons_lib.ui.parts import line_plot
+
+WORDS = {
+    "queued": ":blue[waiting]", "running": ":green[training]", "paused": ":orange[paused]", "finished": ":green[finished]",
+    "failed": ":red[failed]", "cancelled": ":gray[stopped]", "interrupted": ":orange[interrupted]",
+}  # fmt: skip
+
+
+def duration(seconds: float) -> str:
+    """A time for people: "40 s", "3 min 20 s", "2 h 05 min"."""
+    s = round(seconds)
+    if s < 60:
+        return f"{s} s"
+    return f"{s // 60} min {s % 60:02d} s" if s < 3600 else f"{s // 3600} h {s % 3600 // 60:02d} min"
+
+
+def show_run(run: str) -> None:
+    """Steer and watch a run; while it lives, drawn anew every second without the rest of the page."""
+    state = runs.watch(run)
+    with st.container(horizontal=True):
+        going = state.status not in ENDED
+        if state.status == "paused":
+            st.button("Resume", key="run_resume", icon=":material/play_arrow:", on_click=runs.resume, args=(run,), shortcut="P")
+        else:
+            st.button(
+                "Pause",
+                key="run_pause",
+                icon=":material/pause:",
+                on_click=runs.pause,
+                args=(run,),
+                disabled=not going,
+                shortcut="P",
+            )
+        st.button(
+            "Stop",
+            key="run_stop",
+            icon=":material/stop:",
+            on_click=runs.cancel,
+            args=(run,),
+            disabled=not going,
+            shortcut="Escape",
+        )
+
+    @st.fragment(run_every=1.0 if going else None)
+    def live() -> None:
+        runs.tend()
+        now = runs.watch(run)
+        _draw(now)
+        if now.status != state.status and (now.status in ENDED or "paused" in (now.status, state.status)):
+            st.rerun()  # other buttons belong below now
+
+    live()
+
+
+def _draw(state: State) -> None:
+    s = state.settings
+    st.markdown(
+        f"{WORDS[state.status]} · {s.network.replace('_', '-')}, D = {s.num_hiddens}, batch_size {s.batch_size}, lr {s.lr:g}, "
+        f"seed {s.seed}{' · ' + state.data if state.data else ''}"
+    )
+    if state.status == "queued":
+        st.caption(
+            f"place {state.place} in the queue: it begins when those before it are done" if state.place > 1 else "beginning ..."
+        )
+    if state.said:
+        st.caption(state.said)
+    if state.total_steps:
+        text = f"step {state.step} of {state.total_steps} · epoch {state.epoch} of {s.epochs}"
+        if state.status == "running" and state.images_per_second:
+            text += f" · {state.images_per_second:.0f} images/s · {duration(state.seconds_left)} left"
+        st.progress(min(state.step / state.total_steps, 1.0), text)
+    steps, losses = state.losses
+    if losses:
+        line_plot({"loss": (steps, losses)}, "step", "loss (mean squared error)", "train_loss", log_y=True, height=260)
+    _samples([(step, to_data_url(enlarge(Image.open(path), 560))) for step, path in state.samples[-1:]], s.network)
+    if len(state.samples) > 1:
+        with st.expander("Earlier samples, oldest first"):
+            _samples([(step, to_data_url(enlarge(Image.open(path), 560))) for step, path in state.samples[:-1]], s.network)
+
+
+def _samples(samples: list[tuple[int, str]], network: str) -> None:
+    for step, url in samples:
+        alt = f"what the {network.replace('_', '-')} network makes after {step} steps, from fixed seeds"
+        save.note("picture", url, caption=f"after {step} steps", alt=alt, width=560)
+        st.image(url, caption=f"after {step} steps, always from the same noise", alt=alt)
+
+
+def show_kept(kept: dict) -> None:
+    """What the page opens with: a real run of the laptop preset, kept with its day."""
+    st.markdown(f"**kept from an earlier run ({kept['made']})** · {kept['about']} · {duration(kept['seconds'])}")
+    line_plot(
+        {"loss": (kept["steps"], kept["losses"])}, "step", "loss (mean squared error)", "train_kept", log_y=True, height=260
+    )
+    pictures = [(s["step"], enlarge(from_data_url(s["picture"]), 560)) for s in kept["samples"]]
+    _samples([(step, to_data_url(p)) for step, p in pictures], kept["network"])
+
+
+def keep(run: str, moments: int = 5) -> dict:
+    """A finished run as what show_kept() draws: its curve and a few moments. (python -m lessons_lib.ui.training RUN)"""
+    import json
+    import time
+
+    from lessons_lib.film import OPENINGS
+
+    state = runs.watch(run)
+    s, n = state.settings, len(state.samples)
+    pick = sorted({round(i * (n - 1) / (moments - 1)) for i in range(moments)})
+    speed = state.images_per_second
+    kept = {
+        "made": time.strftime("%Y-%m-%d"), "network": s.network,
+        "about": f"{s.network.replace('_', '-')}, D = {s.num_hiddens}, {s.epochs} epochs, {state.data}, seed {s.seed}, {speed:.0f} images/s",
+        "seconds": round(state.step * s.batch_size / speed), "steps": state.losses[0], "losses": [round(x, 5) for x in state.losses[1]],
+        "samples": [{"step": state.samples[i][0], "picture": to_data_url(Image.open(state.samples[i][1]))} for i in pick],
+    }  # fmt: skip
+    (OPENINGS / "train.json").write_text(json.dumps(kept))
+    return kept
+
+
+if __name__ == "__main__":
+    import sys
+
+    keep(sys.argv[1])

