@@ -53,8 +53,9 @@ def play(
     """
     key = f"{slug}_{name}_{model}"
     with st.container(horizontal=True, vertical_alignment="center"):
-        run = st.button("Run", key=f"{key}_run", type="primary", icon=":material/play_arrow:", shortcut="Ctrl+Enter")
-        st.button("Stop", key=f"{key}_stop", icon=":material/stop:", shortcut="Escape", help="ends the walk after this step")
+        keys = ("Ctrl+Enter", "Escape") if name == "film" else (None, None)  # a page's second walk has none: one key, one button
+        run = st.button("Run", key=f"{key}_run", type="primary", icon=":material/play_arrow:", shortcut=keys[0])
+        st.button("Stop", key=f"{key}_stop", icon=":material/stop:", shortcut=keys[1], help="ends the walk after this step")
         status = st.empty()
     place = st.empty()
     if run:
