@@ -6,6 +6,7 @@ its fair turn. A session that goes away simply asks no more.
 
 from __future__ import annotations
 
+import atexit
 import queue
 import threading
 import time
@@ -39,7 +40,7 @@ class Batched:
 
     def __init__(self, network: Network):
         self.network = network
-        self._requests: queue.SimpleQueue[_Request] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._started = threading.Lock()
         self._worker: threading.Thread | None = None
 
@@ -49,6 +50,7 @@ class Batched:
                 if self._worker is None:
                     self._worker = threading.Thread(target=self._work, name="batch worker", daemon=True)
                     self._worker.start()
+                    atexit.register(self._end)
         request = _Request(xt, t, condition)
         self._requests.put(request)
         request.done.wait()
@@ -56,16 +58,27 @@ class Batched:
             raise request.error
         return request.answer
 
+    def _end(self) -> None:
+        """At the end of the process: let the worker leave torch before torch is taken down."""
+        self._requests.put(None)
+        self._worker.join(timeout=2)
+
     def _work(self) -> None:
         held: _Request | None = None
         while True:
-            batch = [held or self._requests.get()]
-            held, size = None, len(batch[0].xt)
+            first = held or self._requests.get()
+            if first is None:
+                return
+            batch = [first]
+            held, size = None, len(first.xt)
             deadline = time.monotonic() + WAIT
             while size < MAX_BATCH:
                 try:
                     following = self._requests.get(timeout=max(deadline - time.monotonic(), 0))
                 except queue.Empty:
+                    break
+                if following is None:
+                    self._requests.put(None)
                     break
                 alike = following.xt.shape[1:] == batch[0].xt.shape[1:] and following.xt.dtype == batch[0].xt.dtype
                 if not alike or size + len(following.xt) > MAX_BATCH:

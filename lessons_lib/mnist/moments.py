@@ -24,6 +24,12 @@ def compared(network: str) -> list[int]:
     return [epochs[0], epochs[-1]] if len(epochs) > 1 else moments(network)
 
 
+def three(network: str) -> list[int]:
+    """compared(), and the shipped epoch in the middle where there are more than two."""
+    epochs = model.shipped_epochs(network)
+    return [epochs[0], epochs[len(epochs) // 2], epochs[-1]] if len(epochs) > 2 else compared(network)
+
+
 def describe(epoch: int) -> str:
     """ "untrained", "after epoch 5"."""
     return "untrained" if epoch == UNTRAINED else f"after epoch {epoch}"

@@ -17,7 +17,7 @@ from lessons_lib.errors import LessonsError
 from lessons_lib.film import Film, opening_path
 from lessons_lib.images import from_unit, to_uint8
 from lessons_lib.measures import kept_path
-from lessons_lib.mnist import moments, one_step
+from lessons_lib.mnist import errors, moments, one_step, walks
 from lessons_lib.mnist.shown import shown_digits
 
 
@@ -44,31 +44,65 @@ def out_of_its_depth_opening() -> Iterator[tuple[str, Film]]:
     yield "out_of_its_depth", still(about, look.pictures[[2, 0, 1]])
 
 
+def filmed(about: dict, walk: Iterator) -> Film:
+    film = Film(about)
+    for _ in film.record_all(walk):
+        pass
+    return film
+
+
+def time_opening() -> Iterator[tuple[str, Film]]:
+    epochs, last = moments.three("time_conditioned"), moments.last_epoch("time_conditioned")
+    same = {"num_inference_steps": 30, "variance_type": "fixed_large", "seed": 180}
+    about = {"network": "time_conditioned", "epochs": ", ".join(map(str, epochs)), **same}
+    yield "time", filmed(about, walks.through_training(epochs, **same))
+    about = {"network": "time_conditioned", "epoch": last, "lie": "scaled", "amount": -0.5, **same}
+    yield "time_lie", filmed(about, walks.truth_and_lie(last, "scaled", -0.5, **same))
+
+
+def class_opening() -> Iterator[tuple[str, Film]]:
+    """One film an epoch; the last one is the page's own."""
+    moments.last_epoch("class_conditioned")  # says so if none ships
+    epochs = moments.moments("class_conditioned")
+    same = {"guidance_scale": 5.0, "num_inference_steps": 12, "variance_type": "fixed_large", "seed": 180}
+    for epoch in epochs:
+        about = {"network": "class_conditioned", "epoch": epoch, **same}
+        name = "class" if epoch == epochs[-1] else f"class_epoch_{epoch}"
+        yield name, filmed(about, walks.four_of_each(epoch, **same))
+
+
 LESSONS: dict[str, Callable[[], Iterator[tuple[str, Film]]]] = {
     "one_step": one_step_opening,
     "out_of_its_depth": out_of_its_depth_opening,
+    "time": time_opening,
+    "class": class_opening,
 }
-MEASURES: dict[str, Callable[[], Iterator[dict]]] = {"out_of_its_depth": one_step.out_of_its_depth}
+MEASURES: dict[str, dict[str, Callable[[], Iterator[dict]]]] = {
+    "out_of_its_depth": {"out_of_its_depth": one_step.out_of_its_depth},
+    "time": {"time": errors.through_time, "time_lie": errors.told_times},
+    "class": {"class": errors.over_guidance, "class_told": errors.told_classes},
+}
+"""lesson -> its measures by the names they are kept under."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m lessons_lib.mnist.openings", description=__doc__)
-    parser.add_argument("--only", nargs="*", choices=sorted({*LESSONS, *MEASURES}))
+    parser.add_argument("--only", nargs="*", choices=list(LESSONS))
     only = parser.parse_args().only
     for lesson in only or LESSONS:
         try:
             for name, film in LESSONS[lesson]():
                 film.save(opening_path(name, "mnist"))
                 print(f"{name}: {film.total} steps, {opening_path(name, 'mnist').stat().st_size / 1000:.0f} kB", flush=True)
-            if lesson in MEASURES:
+            for name, measure in MEASURES.get(lesson, {}).items():
                 started = time.monotonic()
-                rows = [{k: round(v, 5) for k, v in row.items()} for row in MEASURES[lesson]()]
+                rows = [{k: round(v, 5) for k, v in row.items()} for row in measure()]
                 about = {
                     "made": time.strftime("%Y-%m-%d"), "command": f"python -m lessons_lib.mnist.openings --only {lesson}",
-                    "seconds": round(time.monotonic() - started, 1), "about": "100 test digits", "rows": rows,
+                    "seconds": round(time.monotonic() - started, 1), "about": "on test digits", "rows": rows,
                 }  # fmt: skip
-                kept_path(lesson, "mnist").write_text(json.dumps(about, indent=1))
-                print(f"{lesson}: {len(rows)} points, {about['seconds']:.0f} s", flush=True)
+                kept_path(name, "mnist").write_text(json.dumps(about, indent=1))
+                print(f"measure {name}: {len(rows)} points, {about['seconds']:.0f} s", flush=True)
         except LessonsError as e:
             print(f"{lesson}: {e}")
 

@@ -91,7 +91,7 @@ def truth_and_lie(
 
 def four_of_each(
     epoch: int, *, network: str = "class_conditioned", of_each: int = 4, guidance_scale: float = 5.0, seed: int = 180,
-    num_inference_steps: int = 12, variance_type: str = "fixed_small",
+    num_inference_steps: int = 12, variance_type: str = "fixed_large",
 ) -> Iterator[Step]:  # fmt: skip
     """of_each pictures of every digit as one batch, the digits 0 .. 9 in every row of ten, under guidance.
 

@@ -231,10 +231,10 @@ def _sheet(folder: Path, settings: Settings, step: int, loss: float, tokenizer, 
         f.write(json.dumps(line) + "\n")
 
 
-def ship() -> None:
+def ship(runs: Path) -> None:
     """Write the averaged networks of both stages as pipeline folders, with how they were trained beside them."""
     for stage in (1, 2):
-        settings, run = DEFAULTS[f"stage{stage}"], RUNS / f"stage{stage}"
+        run = runs / f"stage{stage}"
         saved = checkpoints.load_checkpoint(run)
         if saved is None:
             print(f"stage {stage}: nothing trained in {run}")
@@ -244,7 +244,7 @@ def ship() -> None:
         unet = small_model.make_stage1() if stage == 1 else small_model.make_stage2()
         prefix = "averaged."
         unet.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
-        tokenizer, encoder = _words(RUNS / "words", settings.seed)
+        tokenizer, encoder = _words(runs / "words", settings.seed)
         out = data.FOLDER / f"stage{stage}"
         small_model.save_pipeline(out, tokenizer, encoder, unet, stage=stage)
         seen = about["step"] * settings.batch_size
@@ -267,9 +267,8 @@ def main() -> None:
     for ending in (signal.SIGINT, signal.SIGTERM):  # a background shell ignores Ctrl+C: hear it all the same, and checkpoint
         signal.signal(ending, signal.default_int_handler)
     torch.set_num_threads(args.threads)
-    globals()["RUNS"] = args.runs
     if args.what == "ship":
-        return ship()
+        return ship(args.runs)
     settings = DEFAULTS[args.what]
     if args.images:
         settings = replace(settings, images=args.images)

@@ -100,6 +100,29 @@ def loss_curve(network: str, key: str, epoch: int | None = None) -> None:
     st.caption(text)
 
 
+def rows_of_pictures(batch: np.ndarray, names: list[str], alt: str) -> None:
+    """(len(names) * n, 1, 28, 28) uint8 as one named row of n pictures each."""
+    n = len(batch) // len(names)
+    for i, name in enumerate(names):
+        parts.picture(tiled(batch[i * n : (i + 1) * n], n), f"{alt}, {name}", name, wide=480)
+
+
+def two_halves(batch: np.ndarray) -> str:
+    """What the second half of a batch of digits differs from the first by, and how the judge reads both."""
+    import torch
+
+    from lessons_lib import metrics
+    from lessons_lib.images import from_uint8
+    from lessons_lib.mnist.errors import sureness
+
+    a, b = from_uint8(torch.from_numpy(batch)).chunk(2)
+    off = metrics.mse(a, b).sqrt().mean().item()
+    words = ", ".join(f"{sureness(x):.0%}" for x in (a, b))
+    text = f"RMS difference between the rows: {off:.3f}. Mean confidence of the judge in what it reads, row by row: {words}."
+    save.note("text", text)
+    return text
+
+
 def table(rows: list[dict]) -> None:
     """A table of measured figures, on the page and in the saved lesson."""
     st.dataframe(rows, hide_index=True)

@@ -1,0 +1,283 @@
+"""Open a text-to-image model, small or DeepFloyd, as a Model for the lessons: a folder or hub id in IFPipeline's format."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lessons_lib.batching import Batched
+from lessons_lib.denoisers import Conditioned, Denoiser, Network, Prediction
+from lessons_lib.errors import LessonsError
+from lessons_lib.models import TITLES, Model
+from lessons_lib.schedule import Schedule
+from lessons_lib.text_to_image import data
+
+MAX_PROMPT = 300  # characters; longer ones are cut off by the 77 tokens anyway
+PROMPTS = (
+    "a strawberry", "a penguin", "a pizza", "a rocket", "a cat", "a snowy mountain", "an old man", "a skull", "a man with a hat",
+    "a sunflower", "a fire", "a castle",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Words:
+    """Turns prompts into embeddings (1, 77, width): by a text encoder, or from a file of precomputed ones."""
+
+    encode: Callable[[str], Tensor]
+    known: tuple[str, ...] | None  # a closed vocabulary, or a file's prompts; None if any word may be used
+
+
+def schedule_of(config) -> Schedule:
+    """The Schedule in a diffusers scheduler's config. Raises LessonsError for one that the lessons do not know."""
+    T = config["num_train_timesteps"]
+    if config["beta_schedule"] == "squaredcos_cap_v2":
+        return Schedule.cosine(T)
+    if config["beta_schedule"] == "linear":
+        return Schedule.linear(T, config["beta_start"], config["beta_end"])
+    raise LessonsError(f"This model's schedule, {config['beta_schedule']}, is not one the lessons know: cosine or linear.")
+
+
+def network_of(unet, schedule: Schedule, prediction_type: str) -> Network:
+    """A UNet2DConditionModel as a Network: v- or eps-prediction, with or without variance channels, any precision.
+
+    Its condition is prompt_embeds (B, 77, width).
+    """
+    unet = unet.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    channels, dtype, device = unet.config.in_channels, unet.dtype, unet.device
+
+    def network(xt: Tensor, t: Tensor, prompt_embeds: Tensor) -> Prediction:
+        x = xt.to(device, dtype, memory_format=torch.channels_last)
+        out = (
+            unet(x, t.to(device), encoder_hidden_states=prompt_embeds.to(device, dtype), return_dict=False)[0]
+            .float()
+            .to(xt.device)
+        )
+        guess, variance = out.split(channels, 1) if out.shape[1] == 2 * channels else (out, None)
+        eps = schedule.eps_from_velocity(xt, t, guess) if prediction_type == "v_prediction" else guess
+        return Prediction(eps, variance)
+
+    return network
+
+
+def upscaling_network_of(unet, schedule: Schedule, prediction_type: str) -> Network:
+    """Stage 2 as a Network: its condition carries the enlarged, noised picture, its noise level and the prompt, flattened.
+
+    One flat row per picture keeps what Batched joins a single tensor: see upscaling_condition().
+    """
+    unet = unet.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    dtype, device = unet.dtype, unet.device
+
+    def network(xt: Tensor, t: Tensor, condition: Tensor) -> Prediction:
+        image = condition[:, : xt[0].numel()].view(xt.shape)
+        level = condition[:, xt[0].numel()].round().long()
+        prompt_embeds = condition[:, xt[0].numel() + 1 :].view(len(xt), 77, -1)
+        x = torch.cat([xt, image], 1).to(device, dtype, memory_format=torch.channels_last)
+        out = unet(
+            x, t.to(device), encoder_hidden_states=prompt_embeds.to(device, dtype), class_labels=level.to(device), return_dict=False
+        )[0].float().to(xt.device)  # fmt: skip
+        guess, variance = out.split(xt.shape[1], 1)
+        eps = schedule.eps_from_velocity(xt, t, guess) if prediction_type == "v_prediction" else guess
+        return Prediction(eps, variance)
+
+    return network
+
+
+def upscaling_condition(image: Tensor, noise_level: int, prompt_embeds: Tensor) -> Tensor:
+    """(B, C*H*W + 1 + 77*width): what upscaling_network_of() takes apart again."""
+    level = torch.full((len(image), 1), float(noise_level))
+    return torch.cat([image.flatten(1), level, prompt_embeds.expand(len(image), -1, -1).flatten(1)], 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Upscaler:
+    """Stage 2: a small picture made larger by its own walk.
+
+    shape: (C, H, W) of what it makes. denoiser(image, prompt, noise_level, generator) -> Denoiser over that size, given
+    (B, C, h, w) in [-1, 1]; noise_level in timesteps says how much the enlarged picture is noised first, to hide its flaws.
+    """
+
+    schedule: Schedule
+    shape: tuple[int, int, int]
+    denoiser: Callable[..., Denoiser]
+
+
+def upscaler_of(pipeline, words: Words) -> Upscaler:
+    """An IFSuperResolutionPipeline as an Upscaler."""
+    schedule = schedule_of(pipeline.scheduler.config)
+    noising = schedule_of(pipeline.image_noising_scheduler.config)
+    network = Batched(upscaling_network_of(pipeline.unet, schedule, pipeline.scheduler.config["prediction_type"]))
+    size = pipeline.unet.config.sample_size
+
+    def denoiser(image: Tensor, prompt: str, noise_level: int = 100, generator: torch.Generator | None = None) -> Denoiser:
+        large = torch.nn.functional.interpolate(image.float(), size=size, mode="bilinear", align_corners=True)
+        noised = noising.add_noise(large, noise_level, torch.randn(large.shape, generator=generator))
+        return Conditioned(network, upscaling_condition(noised, noise_level, words.encode(prompt)))
+
+    return Upscaler(schedule, (3, size, size), denoiser)
+
+
+def own_words(tokenizer, text_encoder) -> Words:
+    """The small model's words: a closed vocabulary and its text encoder."""
+    from lessons_lib.text_to_image.small_model import encode, vocabulary
+
+    @lru_cache(maxsize=512)
+    @torch.inference_mode()
+    def embed(prompt: str) -> Tensor:
+        return encode(tokenizer, text_encoder, [check_prompt(prompt)]).float().clone()
+
+    return Words(embed, tuple(vocabulary()))
+
+
+def embeddings_from_file(path: str | Path, width: int = 4096, max_bytes: int = 2_000_000_000) -> dict[str, Tensor]:
+    """Precomputed prompt embeddings, `{prompt: (1, 77, width) tensor}`, opened without running any code in the file.
+
+    Raises: LessonsError if it is missing, too large, no such file, or holds another shape.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > max_bytes:
+            raise LessonsError(f"{path.name} has {path.stat().st_size / 1e9:.1f} GB; at most {max_bytes / 1e9:g} GB are opened.")
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except LessonsError:
+        raise
+    except Exception as e:  # torch.load: a missing, cut or foreign file each raises its own
+        raise LessonsError(
+            f"{path.name} cannot be opened as prompt embeddings: save a {{prompt: tensor}} dict with torch.save."
+        ) from e
+    if not isinstance(found, dict) or not found:
+        raise LessonsError(f"{path.name} must hold a dict of prompts and tensors, but holds {type(found).__name__}.")
+    for prompt, tensor in found.items():
+        if not isinstance(prompt, str) or not isinstance(tensor, Tensor) or tensor.shape != (1, 77, width):
+            shape = tuple(tensor.shape) if isinstance(tensor, Tensor) else type(tensor).__name__
+            raise LessonsError(
+                f"In {path.name}, {str(prompt)[:60]!r} holds {shape}; each prompt needs a (1, 77, {width}) tensor."
+            )
+        if not bool(torch.isfinite(tensor).all()):
+            raise LessonsError(
+                f"In {path.name}, the embedding of {prompt[:60]!r} holds values that are no numbers: make it again."
+            )
+    if "" not in found:
+        raise LessonsError(f"{path.name} has no embedding of the empty prompt '': guidance needs it, so add it.")
+    return found
+
+
+def words_from_file(path: str | Path, width: int = 4096) -> Words:
+    """Words from a file of precomputed embeddings; only its prompts can be used."""
+    embeddings = embeddings_from_file(path, width)
+
+    def embed(prompt: str) -> Tensor:
+        if prompt not in embeddings:
+            near = difflib.get_close_matches(prompt, embeddings, 3) or list(embeddings)[:3]
+            raise LessonsError(f"The embeddings file has no {prompt[:60]!r}; it has {', '.join(map(repr, near))}.")
+        return embeddings[prompt].float()
+
+    return Words(embed, tuple(embeddings))
+
+
+def check_prompt(prompt: str) -> str:
+    """The prompt, trimmed. Raises LessonsError if it is far too long."""
+    prompt = prompt.strip()
+    if len(prompt) > MAX_PROMPT:
+        raise LessonsError(f"This prompt has {len(prompt)} characters; the model reads at most {MAX_PROMPT}: make it shorter.")
+    return prompt
+
+
+def unknown_words(prompt: str) -> list[tuple[str, list[str]]]:
+    """The words of a prompt that the small model was never taught, each with the nearest it knows."""
+    from lessons_lib.text_to_image.small_model import vocabulary
+
+    known = vocabulary()
+    found = dict.fromkeys(re.findall(r"[^\s,.;:!?\"()]+", prompt.lower()))
+    return [(w, difflib.get_close_matches(w, known, 3, 0.5)) for w in found if w not in set(known)]
+
+
+@lru_cache(maxsize=1024)
+def concept_of(prompt: str) -> int | None:
+    """Which thing of the small model's a prompt names: the longest name in it. None if none."""
+    text = f" {prompt.lower().strip()} "
+    named = [(len(c.name), i) for i, c in enumerate(data.concepts()) if f" {c.name} " in text]
+    return max(named)[1] if named else None
+
+
+def open_text_to_image(name: str) -> Model:
+    """The small model ("emoji"), DeepFloyd IF by name, or any folder in IFPipeline's format.
+
+    Raises: LessonsError in one sentence, with the next step, if it cannot be opened.
+    """
+    if name == "emoji":
+        return open_folder(data.FOLDER / "stage1", name="emoji")
+    if name.startswith("IF-"):
+        from lessons_lib.text_to_image.deepfloyd import open_deepfloyd
+
+        return open_deepfloyd(name)
+    if not Path(name).is_dir():
+        raise LessonsError(f"There is no model called {name[:60]!r}: choose {', '.join(TITLES)}, or a folder.")
+    return open_folder(Path(name), name=name)
+
+
+def open_folder(folder: Path, *, name: str) -> Model:
+    """A pipeline folder with its own text encoder, such as the small model's. Stage 2 is the folder beside it, if there."""
+    import json
+
+    pipeline = open_pipeline(folder)
+    words = own_words(pipeline.tokenizer, pipeline.text_encoder)
+    training = folder / "training.json"
+    seen = f", {json.loads(training.read_text())['images_seen']:,} images seen" if training.exists() else ""
+    parameters = sum(p.numel() for p in pipeline.unet.parameters()) / 1e6
+    about = f"small IFPipeline, {parameters:.1f} M parameters{seen}"
+
+    @lru_cache(maxsize=1)
+    def upscaler() -> Upscaler | None:
+        stage2 = folder.parent / "stage2"
+        return upscaler_of(open_pipeline(stage2), words) if (stage2 / "model_index.json").exists() else None
+
+    return model_of(pipeline, words, name=name, about=about, prompts=PROMPTS, judge_name="emoji", upscaler=upscaler)
+
+
+def model_of(
+    pipeline, words: Words, *, name: str, about: str, prompts: tuple[str, ...], judge_name: str | None, upscaler
+) -> Model:
+    """An opened IFPipeline with its words as a Model; asked once, so that the first Run does not wait."""
+    schedule = schedule_of(pipeline.scheduler.config)
+    size = pipeline.unet.config.sample_size
+    network = Batched(network_of(pipeline.unet, schedule, pipeline.scheduler.config["prediction_type"]))
+
+    def denoiser(prompt: str | list[str]) -> Denoiser:
+        each = [prompt] if isinstance(prompt, str) else prompt
+        return Conditioned(network, torch.cat([words.encode(check_prompt(p)) for p in each]))
+
+    network(torch.zeros(2, 3, size, size), torch.zeros(2, dtype=torch.long), words.encode("").expand(2, -1, -1))
+    return Model(
+        name=name, title=TITLES.get(name, name), about=about, schedule=schedule, shape=(3, size, size), prompts=prompts,
+        denoiser=denoiser, class_of=concept_of, judge_name=judge_name, stride=30, guidance_scale=3.0 if judge_name else 7.0,
+        upscaler=upscaler,
+    )  # fmt: skip
+
+
+def open_pipeline(folder: Path):
+    """diffusers' pipeline from a folder on this machine, all in float32. Raises LessonsError if it is missing or broken."""
+    from diffusers import DiffusionPipeline
+    from diffusers.utils import logging
+
+    logging.disable_progress_bar()
+    _quiet()
+    try:
+        return DiffusionPipeline.from_pretrained(str(folder), local_files_only=True, dtype=torch.float32)
+    except Exception as e:  # diffusers raises OSError, ValueError, KeyError, SafetensorError ... for a broken folder
+        raise LessonsError(
+            f"The model in {folder.name} cannot be opened: restore it with `git checkout cache/text_to_image`."
+        ) from e
+
+
+def _quiet() -> None:
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
