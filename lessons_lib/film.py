@@ -78,10 +78,10 @@ class Film:
         finally:
             walk.close()
 
-    def save(self, path: Path, frames: int = 12) -> None:
+    def save(self, path: Path, frames: int = 8, channels: tuple[str, ...] = CHANNELS) -> None:
         """Keep it for opening a page: at most so many frames, the numbers in half precision. Small and deterministic."""
         pick = sorted({round(i) for i in np.linspace(0, len(self.t) - 1, min(frames, len(self.t)))})
-        arrays = {name: np.stack([getattr(self, name)[i] for i in pick]) for name in CHANNELS}
+        arrays = {name: np.stack([getattr(self, name)[i] for i in pick]) for name in channels}
         arrays["numbers"] = np.stack([self.numbers[i] for i in pick]).astype(np.float16)
         if self.x0 is not None:
             arrays["x0"] = self.x0.astype(np.float16)
@@ -101,7 +101,7 @@ class Film:
             with np.load(path, allow_pickle=False) as f:
                 about = json.loads(f["about"].tobytes())
                 film = cls(about["about"], total=len(about["t"]), t=about["t"], t_prev=about["t_prev"], final=f["final"])
-                film.xt, film.x0_hat, film.eps = (list(f[name]) for name in CHANNELS)
+                film.xt, film.x0_hat, film.eps = (list(f[name]) if name in f else [] for name in CHANNELS)
                 film.numbers = list(f["numbers"].astype(np.float32))
                 film.x0 = f["x0"].astype(np.float32) if "x0" in f else None
         except (OSError, ValueError, KeyError, EOFError):

@@ -97,7 +97,35 @@ def guidance(model: Model, num_images: int = 60, guidance_scales: Sequence[float
         }
 
 
-MEASURES: dict[str, Callable[..., Iterator[dict]]] = {"denoise": denoise, "guidance": guidance}
+def sampling(model: Model, num_images: int = 60) -> Iterator[dict]:
+    """How the judge's reading and the time grow with the number of steps.
+
+    Rows: num_inference_steps, accuracy, top5, seconds (a picture).
+    """
+    prompts = model.prompts[:10]
+    asked = [prompts[i % len(prompts)] for i in range(num_images)]
+    labels = torch.tensor([model.class_of(p) for p in asked])
+    for steps in (5, 10, 20, 35, 50):
+        started, made = time.perf_counter(), []
+        for chunk in range(0, len(asked), 30):
+            part = asked[chunk : chunk + 30]
+            timesteps = model.schedule.spaced_timesteps(steps)
+            walk = walks.from_noise(
+                model, part, num_images=len(part), seed=180 + chunk, guidance_scale=model.guidance_scale, timesteps=timesteps
+            )
+            for step in walk:
+                x = step.x_prev
+            made.append(x)
+        ranks = model.judge.rank(torch.cat(made).clamp(-1, 1), labels)
+        yield {
+            "num_inference_steps": steps,
+            "accuracy": (ranks == 0).float().mean().item(),
+            "top5": (ranks < 5).float().mean().item(),
+            "seconds": (time.perf_counter() - started) / len(asked),
+        }
+
+
+MEASURES: dict[str, Callable[..., Iterator[dict]]] = {"denoise": denoise, "guidance": guidance, "sampling": sampling}
 
 
 def kept_path(measure: str, model: str) -> Path:

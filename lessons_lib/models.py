@@ -22,7 +22,7 @@ class Model:
     name: as in links. title: for people. shape: (C, H, W) of its pictures. about: what stands beside a picture it made.
     prompts: what it is asked for in the lessons, the first is the default; digits are "0" .. "9".
     denoiser: a prompt ("" for none), or one per picture, -> Denoiser. Raises LessonsError for a prompt it cannot take.
-    upscaler: () -> text_to_image's Upscaler, opened when first asked for, or None: the second stage.
+    warm: () -> opens what is not open yet; asking the denoiser does so too. upscaler: () -> text_to_image's Upscaler, opened when first asked for, or None: the second stage.
     class_of: the judge's class of a prompt, None if it has none. stride, guidance_scale: what suits it.
     """
 
@@ -38,6 +38,7 @@ class Model:
     stride: int
     guidance_scale: float
     upscaler: Callable = lambda: None
+    warm: Callable = lambda: None
 
     @property
     def judge(self) -> Judge | None:

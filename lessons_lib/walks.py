@@ -9,7 +9,8 @@ from torch import Tensor
 
 from lessons_lib.denoisers import Denoiser, guided
 from lessons_lib.models import Model
-from lessons_lib.samplers import Step, sample
+from lessons_lib.samplers import Step, inpaint, sample
+from lessons_lib.schedule import CLEAN
 
 
 def denoiser_of(model: Model, prompt: str | list[str], guidance_scale: float | Tensor = 1.0) -> Denoiser:
@@ -89,3 +90,51 @@ def image_to_image(
     yield from sample(
         denoiser_of(model, prompt, guidance_scale), model.schedule, xt, timesteps[first:], constrain=wait_for_start, generator=g
     )
+
+
+MASKS = ("top half", "bottom half", "left half", "right half", "centre", "around the centre", "everything")
+
+
+def preset_mask(name: str, size: int) -> Tensor:
+    """(1, 1, size, size), 1 where new content goes. Raises ValueError for a name not in MASKS."""
+    mask = torch.zeros(1, 1, size, size)
+    half, quarter = size // 2, size // 4
+    if name not in MASKS:
+        raise ValueError(f"mask must be one of {', '.join(MASKS)}, got {name!r}")
+    if name == "top half":
+        mask[..., :half, :] = 1
+    elif name == "bottom half":
+        mask[..., half:, :] = 1
+    elif name == "left half":
+        mask[..., :half] = 1
+    elif name == "right half":
+        mask[..., half:] = 1
+    elif name == "everything":
+        mask[:] = 1
+    else:
+        mask[..., quarter : size - quarter, quarter : size - quarter] = 1
+        if name == "around the centre":
+            mask = 1 - mask
+    return mask
+
+
+def inpainting(
+    model: Model, x_orig: Tensor, mask: Tensor, prompt: str, *, num_images: int = 5, guidance_scale: float = 7.0, seed: int = 180,
+) -> Iterator[Step]:  # fmt: skip
+    """num_images pictures that are new inside the mask and x_orig outside: a free walk, constrained after every move.
+
+    Args: x_orig (1, C, H, W) in [-1, 1]; mask (1, 1, H, W), 1 where new content goes. The walk ends at the clean image, so
+    that what is kept comes back exactly.
+    """
+    xt, g = noise(model, num_images, seed)
+    timesteps = [*model.schedule.timesteps(model.stride), CLEAN]
+    constrain = inpaint(model.schedule, x_orig, mask, g)
+    yield from sample(denoiser_of(model, prompt, guidance_scale), model.schedule, xt, timesteps, constrain=constrain, generator=g)
+
+
+def upscale(upscaler, image: Tensor, prompt: str, *, noise_level: int = 100, seed: int = 180, stride: int = 40) -> Iterator[Step]:
+    """Stage 2: (B, 3, h, w) made larger by the upscaler's own walk (Ho et al. 2021, "Cascaded Diffusion", arXiv:2106.15282)."""
+    g = torch.Generator().manual_seed(seed)
+    xt = torch.randn(len(image), *upscaler.shape, generator=g)
+    denoiser = upscaler.denoiser(image, prompt, noise_level, g)
+    yield from sample(denoiser, upscaler.schedule, xt, upscaler.schedule.timesteps(stride), generator=g)

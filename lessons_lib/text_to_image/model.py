@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -223,42 +225,72 @@ def open_text_to_image(name: str) -> Model:
 
 
 def open_folder(folder: Path, *, name: str) -> Model:
-    """A pipeline folder with its own text encoder, such as the small model's. Stage 2 is the folder beside it, if there."""
-    import json
+    """A pipeline folder with its own text encoder, such as the small model's. Stage 2 is the folder beside it, if there.
 
-    pipeline = open_pipeline(folder)
-    words = own_words(pipeline.tokenizer, pipeline.text_encoder)
-    training = folder / "training.json"
-    seen = f", {json.loads(training.read_text())['images_seen']:,} images seen" if training.exists() else ""
-    parameters = sum(p.numel() for p in pipeline.unet.parameters()) / 1e6
-    about = f"small IFPipeline, {parameters:.1f} M parameters{seen}"
+    Only its configs are read at once; the networks, and diffusers with them, are opened when they are first asked, or by
+    Model.warm. Raises: LessonsError if there is no such folder.
+    """
+    scheduler, unet = (_config(folder / part) for part in ("scheduler/scheduler_config.json", "unet/config.json"))
+    training = _config(folder / "training.json", needed=False)
+    about = "small IFPipeline" + (f", {training['images_seen']:,} images seen" if training else "")
+    schedule, size = schedule_of(scheduler), unet["sample_size"]
 
-    @lru_cache(maxsize=1)
+    @once
+    def opened() -> tuple[Network, Words]:
+        pipeline = open_pipeline(folder)
+        network = network_of(pipeline.unet, schedule, scheduler["prediction_type"])
+        words = own_words(pipeline.tokenizer, pipeline.text_encoder)
+        with torch.inference_mode():  # asked once, so that the first Run does not wait
+            network(torch.zeros(2, 3, size, size), torch.zeros(2, dtype=torch.long), words.encode("").expand(2, -1, -1))
+        return network, words
+
+    @once
     def upscaler() -> Upscaler | None:
         stage2 = folder.parent / "stage2"
-        return upscaler_of(open_pipeline(stage2), words) if (stage2 / "model_index.json").exists() else None
+        return upscaler_of(open_pipeline(stage2), opened()[1]) if (stage2 / "model_index.json").exists() else None
 
-    return model_of(pipeline, words, name=name, about=about, prompts=PROMPTS, judge_name="emoji", upscaler=upscaler)
+    return model_of(
+        schedule, size, lambda *asked: opened()[0](*asked), lambda prompt: opened()[1].encode(prompt),
+        name=name, about=about, prompts=PROMPTS, judge_name="emoji", upscaler=upscaler, warm=opened,
+    )  # fmt: skip
 
 
-def model_of(
-    pipeline, words: Words, *, name: str, about: str, prompts: tuple[str, ...], judge_name: str | None, upscaler
-) -> Model:
-    """An opened IFPipeline with its words as a Model; asked once, so that the first Run does not wait."""
-    schedule = schedule_of(pipeline.scheduler.config)
-    size = pipeline.unet.config.sample_size
-    network = Batched(network_of(pipeline.unet, schedule, pipeline.scheduler.config["prediction_type"]))
+def model_of(schedule: Schedule, size: int, network: Network, encode: Callable[[str], Tensor], *, name: str, about: str,
+             prompts: tuple[str, ...], judge_name: str | None, upscaler, warm) -> Model:  # fmt: skip
+    """A text-to-image network and its words as a Model; all sessions ask through one worker."""
+    batched = Batched(network)
 
     def denoiser(prompt: str | list[str]) -> Denoiser:
         each = [prompt] if isinstance(prompt, str) else prompt
-        return Conditioned(network, torch.cat([words.encode(check_prompt(p)) for p in each]))
+        return Conditioned(batched, torch.cat([encode(check_prompt(p)) for p in each]))
 
-    network(torch.zeros(2, 3, size, size), torch.zeros(2, dtype=torch.long), words.encode("").expand(2, -1, -1))
     return Model(
         name=name, title=TITLES.get(name, name), about=about, schedule=schedule, shape=(3, size, size), prompts=prompts,
         denoiser=denoiser, class_of=concept_of, judge_name=judge_name, stride=30, guidance_scale=3.0 if judge_name else 7.0,
-        upscaler=upscaler,
+        upscaler=upscaler, warm=warm,
     )  # fmt: skip
+
+
+def once(make: Callable):
+    """make(), at the first call and for all threads; if it fails, the next call tries again."""
+    lock, made = threading.Lock(), []
+
+    def get():
+        with lock:
+            if not made:
+                made.append(make())
+            return made[0]
+
+    return get
+
+
+def _config(path: Path, *, needed: bool = True) -> dict:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as e:
+        if not needed:
+            return {}
+        raise LessonsError(f"{path} is missing or broken: restore it with `git checkout cache/text_to_image`.") from e
 
 
 def open_pipeline(folder: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import sys
 
 import numpy as np
@@ -108,19 +109,71 @@ def rows_of_pictures(batch: np.ndarray, names: list[str], alt: str) -> None:
 
 
 def two_halves(batch: np.ndarray) -> str:
-    """What the second half of a batch of digits differs from the first by, and how the judge reads both."""
+    """What the second half of a batch of digits differs from the first by, and the sharpness of both against real digits'."""
     import torch
 
     from lessons_lib import metrics
     from lessons_lib.images import from_uint8
-    from lessons_lib.mnist.errors import sureness
 
-    a, b = from_uint8(torch.from_numpy(batch)).chunk(2)
+    a, b, real = (from_uint8(torch.from_numpy(x)) for x in (*np.split(batch, 2), shown_digits().images))
     off = metrics.mse(a, b).sqrt().mean().item()
-    words = ", ".join(f"{sureness(x):.0%}" for x in (a, b))
-    text = f"RMS difference between the rows: {off:.3f}. Mean confidence of the judge in what it reads, row by row: {words}."
+    first, second, digits = (metrics.sharpness(x).mean().item() for x in (a, b, real))
+    text = (
+        f"RMS difference between the rows: {off:.3f}. Sharpness (mean gradient): {first:.2f} told the truth, {second:.2f} lied to; "
+        f"real digits have {digits:.2f}, and noise that was left raises it."
+    )
     save.note("text", text)
     return text
+
+
+def judged(batch: np.ndarray, labels: list[int], alt: str) -> list[int]:
+    """Show digits ten in a row (five on a phone), each with what the judge reads. Returns the readings."""
+    import torch
+
+    from lessons_lib.images import from_uint8
+    from lessons_lib.mnist.errors import readings
+
+    read = readings(from_uint8(torch.from_numpy(batch)))[0].tolist()
+    cells = []
+    for picture, asked, got in zip(batch, labels, read, strict=True):
+        url = to_data_url(Image.fromarray(picture[0]))
+        mark, word = ("\u2713", "right") if asked == got else ("\u2717", "wrong")
+        text = f"{alt}, asked for {asked}, read as {got}"
+        save.note("picture", url, caption=f"{asked}: read as {got} {mark}", alt=text, width=56)
+        cells.append(
+            f'<figure><img class="pixel" src="{url}" alt="{html.escape(text, quote=True)}">'
+            f'<figcaption class="{word}">{got} {mark}</figcaption></figure>'
+        )
+    st.html(f"{JUDGED}<div class='judged'>{''.join(cells)}</div>")
+    return read
+
+
+JUDGED = """
+<style>
+  .judged { display: grid; grid-template-columns: repeat(10, 1fr); gap: 4px; max-width: 46rem; }
+  .judged figure { margin: 0; } .judged img { width: 100%; display: block; border-radius: 3px; }
+  .judged figcaption { font-size: .8rem; text-align: center; font-variant-numeric: tabular-nums; }
+  .judged .wrong { color: #d55e00; font-weight: 700; }
+  @media (max-width: 640px) { .judged { grid-template-columns: repeat(5, 1fr); } }
+</style>
+"""
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def read_right(epoch: int, opening: str) -> dict | None:
+    """The share of an epoch's kept digits that the judge reads right, as a row of a table; None if none are kept."""
+    import torch
+
+    from lessons_lib.images import from_uint8
+    from lessons_lib.mnist.errors import readings
+    from lessons_lib.mnist.moments import describe
+
+    film = Film.load(opening_path(opening, "mnist"))
+    if film is None:
+        return None
+    right = sum(r == i % 10 for i, r in enumerate(readings(from_uint8(torch.from_numpy(film.final)))[0].tolist()))
+    keys = ("guidance_scale", "num_inference_steps", "seed")
+    return {"network": describe(epoch), "read right": f"{right} of {len(film.final)}", **{k: film.about[k] for k in keys}}
 
 
 def table(rows: list[dict]) -> None:

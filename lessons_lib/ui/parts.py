@@ -50,6 +50,17 @@ def readings(model, x) -> list[str]:
     return [f": {model.judge.classes[i]} {v:.0%}" for v, i in zip(p.tolist(), best.tolist(), strict=True)]
 
 
+def unknown_words_hint(model, prompt: str) -> None:
+    """Name the words of a prompt that the small model was never taught, and the nearest it knows."""
+    if model.judge_name != "emoji":
+        return
+    from lessons_lib.text_to_image.model import unknown_words
+
+    for word, near in unknown_words(prompt):
+        meant = f" Did you mean {', '.join(f'**{n}**' for n in near)}?" if near else ""
+        st.caption(f":orange[The small model was never taught “{word}”.]{meant}")
+
+
 def downloads(film: Film, name: str, *, columns: int = 8) -> None:
     """The last picture as PNG with its provenance inside, and the walk as GIF. Made only when asked for."""
     if film.final is None:

@@ -27,7 +27,7 @@ def warm(model: str) -> None:
         from lessons_lib.models import open_model
 
         with suppress(LessonsError):  # said when Run is pressed
-            open_model(model)
+            open_model(model).warm()
 
     if (model, "warm") not in _warmed:
         _warmed.add((model, "warm"))
@@ -40,6 +40,7 @@ _warmed: set = set()  # per process: which models were asked for; no user's stat
 def play(
     slug: str, model: str, about: dict, walk: Callable[[], Iterator], *, columns: int = 8, stream_wide: int = 480,
     channels: tuple[str, ...] = ("xt", "x0_hat"), name: str = "film", opening: str | None = None, x0=None,
+    shortcuts: bool = True,
 ) -> Film | None:  # fmt: skip
     """Run and Stop, streaming; returns the film to show: the live one, or else the one kept from an earlier run.
 
@@ -49,6 +50,7 @@ def play(
         walk: called on Run; returns the iterator of Steps.
         columns: pictures in a row. channels: which of xt, x0_hat, eps stream side by side.
         name: tells two walks of one page apart. x0: (1, C, H, W), the clean picture it is about, kept with the film.
+        shortcuts: Ctrl+Enter and Escape belong to this one; at most one a page.
     A rerun by any widget, Stop among them, ends a running walk between two steps; what it had reached stays to be seen.
     """
     key = f"{slug}_{name}_{model}"
