@@ -1,0 +1,114 @@
+from lessons_lib.ui import controls, digits, page, parts
+from lessons_lib.ui.filmstrip import filmstrip
+from lessons_lib.ui.measure import measured
+from lessons_lib.ui.playground import play
+
+NETWORK, COLUMNS = "time_conditioned", 6
+
+with page.lesson_page("time") as lesson:
+    import streamlit as st
+
+    page.idea(
+        "One number is added: `t`, how noisy the picture is. A small network turns `t / T` into one shift for every channel, at "
+        "two places of the UNet, and the target becomes the noise `eps`. Now one network is at home at every noise level, and "
+        "can walk: remove a little, look again, 300 times in the course."
+    )
+    page.question(
+        lesson.slug, "If the network is told t is half of what it is, what will the walk leave?",
+        ["the same digits", "extra strokes", "blurred digits"],
+        "Extra strokes: it believes the picture cleaner than it is, and takes what is noise for ink. Told the picture is noisier "
+        "than it is, it leaves grain instead. Try both below: the switch really runs.",
+    )  # fmt: skip
+
+    left, right = st.columns([1, 3], gap="large")
+    with left:
+        steps = controls.select_slider(
+            lesson.slug, "num_inference_steps", (10, 20, 30, 50, 100, 300), 30, help="300 is the course's, every timestep"
+        )
+        variance_type = controls.choice(
+            lesson.slug, "variance_type", ["fixed_large", "fixed_small"],
+            help="the noise put back at each move: beta, as the course has it, or the smaller posterior variance",
+        )  # fmt: skip
+        seed = controls.seed()
+
+    from lessons_lib.mnist import errors, moments
+    from lessons_lib.mnist.train import batch_loss
+    from lessons_lib.mnist.unet import FCBlock, UNet
+    from lessons_lib.mnist.walks import LIES, lied_to, through_training, truth_and_lie
+
+    with right:
+        shipped = digits.ships(NETWORK)
+    if shipped:
+        epochs, settings = moments.three(NETWORK)[::-1], moments.last_settings(NETWORK)
+        same = {"num_inference_steps": steps, "variance_type": variance_type, "seed": seed}
+        about = {"network": NETWORK, "epochs": ", ".join(map(str, epochs)), **same}
+        with right:
+            film = play(
+                lesson.slug, "mnist", about, lambda: through_training(epochs, num_images=COLUMNS, **same), columns=COLUMNS
+            )
+            if film is not None:
+                names = [moments.describe(int(e)) for e in film.about["epochs"].split(", ")]
+                digits.rows_of_pictures(film.final, names, parts.describe(film.about))
+            st.caption(f"{digits.which_epochs(NETWORK)}. Every row starts from the same noise.")
+        if film is not None:
+            page.section("Every step")
+            filmstrip(film, f"{lesson.slug}_strip", columns=COLUMNS, alt=parts.describe(film.about))
+            parts.downloads(film, f"time-{seed}", columns=COLUMNS)
+            page.section("One step, one pixel")
+            parts.microscope(film, settings.schedule, f"{lesson.slug}_scope")
+        a = settings.schedule.alpha_bar(settings.T - 1)
+        st.caption(
+            f"A small lie the course itself tells: in training, the noisiest picture has alpha_bar = {a:.3f} and still holds "
+            f"{a**0.5:.0%} of the digit's amplitude, while the walk starts from noise that holds none."
+        )
+
+        page.section("Lie about t")
+        left, right = st.columns([1, 3], gap="large")
+        with left:
+            lie = controls.choice(lesson.slug, "lie", list(LIES), default="scaled", help="what the network is told; see below")
+            amount = controls.slider(lesson.slug, "amount", -1.0, 1.0, -0.5, 0.05, help="0 tells the truth, or freezes half way")
+            told = lied_to(lambda xt, t: t, lambda t: LIES[lie](t, amount, settings.T), settings.T)
+            T = settings.T
+            st.caption(" · ".join(f"at t = {t} it hears {told(None, t)}" for t in (T - 1, T // 2, T // 10)))
+        about = {"network": NETWORK, "epoch": epochs[0], "lie": lie, "amount": amount, **same}
+        with right:
+            lying = play(
+                lesson.slug, "mnist", about, lambda: truth_and_lie(epochs[0], lie, amount, num_images=COLUMNS, **same),
+                columns=COLUMNS, name="lie", opening="time_lie",
+            )  # fmt: skip
+            if lying is not None:
+                names = ["told the true t", f"t {lying.about['lie']}, amount {lying.about['amount']}"]
+                digits.rows_of_pictures(lying.final, names, parts.describe(lying.about))
+                st.caption(digits.two_halves(lying.final))
+
+        def draw_lie(rows: list[dict], key: str) -> None:
+            lines = {k: ([r["told"] for r in rows], [r[k] for r in rows]) for k in rows[0] if k != "told"}
+            parts.line_plot(lines, "t as told to the network", "mean squared error of eps", key, log_y=True)
+
+        measured("time_lie", "mnist", errors.told_times, draw_lie, minutes="two to five seconds")
+        st.caption("Each curve should be lowest where the told t is the true one: the network really listens to t.")
+
+        page.section("Training")
+        digits.loss_curve(NETWORK, f"{lesson.slug}_loss", epochs[0])
+        page.equation(
+            r"L=\mathbb E_{x_0,t,\epsilon}\left\|\epsilon-\epsilon_\theta\!\left(\sqrt{\bar\alpha_t}\,x_0+"
+            r"\sqrt{1-\bar\alpha_t}\,\epsilon,\;t/T\right)\right\|^2"
+        )
+
+        def draw(rows: list[dict], key: str) -> None:
+            lines = {k: ([r["t"] for r in rows], [r[k] for r in rows]) for k in rows[0] if k != "t"}
+            parts.line_plot(lines, "t", "mean squared error of eps", key, log_y=True)
+
+        measured(lesson.slug, "mnist", errors.through_time, draw, minutes="two to five seconds")
+        st.caption("On test digits: near t = 0 there is little noise to find in much picture, which is the hardest to get right.")
+    page.show_source(through_training, lied_to, batch_loss, FCBlock, UNet.forward)
+    page.things_to_try(
+        lesson,
+        [
+            ("Frozen half way: every step believes the same t", {"lie": "frozen", "amount": 0}),
+            ("Told it is cleaner than it is: strokes grow", {"lie": "scaled", "amount": -0.5}),
+            ("Told it is noisier than it is: grain stays", {"lie": "shifted", "amount": 0.2}),
+            ("A lie of 0: both rows must be equal", {"lie": "shifted", "amount": 0}),
+            ("The course's full walk of 300 steps", {"num_inference_steps": 300}),
+        ],
+    )
