@@ -55,7 +55,8 @@ def play(
     """
     key = f"{slug}_{name}_{model}"
     with st.container(horizontal=True, vertical_alignment="center"):
-        keys = ("Ctrl+Enter", "Escape") if name == "film" else (None, None)  # a page's second walk has none: one key, one button
+        first = name.startswith("film")  # a page's second walk has no shortcuts: one key, one button
+        keys = ("Ctrl+Enter", "Escape") if first else (None, None)
         run = st.button("Run", key=f"{key}_run", type="primary", icon=":material/play_arrow:", shortcut=keys[0])
         st.button("Stop", key=f"{key}_stop", icon=":material/stop:", shortcut=keys[1], help="ends the walk after this step")
         status = st.empty()
