@@ -48,7 +48,7 @@ with page.lesson_page("train") as lesson:
         start = replace(course, **{k: v for k, v in wanted.items() if k != "network"})
         mark = list(PRESETS).index(preset)  # each preset has widgets of its own, so that its defaults are the preset's
         network = controls.select(
-            lesson.slug, f"network_{mark}", list(NETWORKS), default=start.network, format_func=NETWORKS.get, label="network"
+            lesson.slug, f"network_{mark}", list(NETWORKS), default=start.network, label="network"
         )
         widths = (8, 16, 32, 64, 128)
         num_hiddens = controls.select_slider(

@@ -26,7 +26,8 @@ with page.lesson_page("forward") as lesson:
 
     left, right = st.columns([1, 2], gap="large")
     with left:
-        kind = controls.choice(lesson.slug, "schedule", list(SCHEDULES), format_func=SCHEDULES.get)
+        kind = controls.choice(lesson.slug, "schedule", list(SCHEDULES))
+        st.caption(SCHEDULES[kind])
         schedule = Schedule.cosine() if kind == "cosine" else Schedule.linear()
         t = controls.slider(lesson.slug, "t", 0, schedule.T - 1, 500, 1, help="0 is nearly clean, 999 almost pure noise")
         size = controls.select_slider(lesson.slug, "size", (28, 32, 64, 128), 64, help="height and width in pixels")

@@ -33,6 +33,9 @@ HELD_OUT_EVERY = 16  # of the concept-and-style pairs, one in so many is never t
 GENERIC = "a high quality picture"
 
 
+GLUE = ("a", "an", "the", "of", "in", "with", "and", "style", "drawing", "picture", "high", "quality", "photo", "emoji", *STYLES)
+
+
 @dataclass(frozen=True)
 class Concept:
     """One thing the model can draw. `name` is its caption, `keywords` other words for it."""
@@ -68,6 +71,17 @@ def pictures() -> Pictures:
     # a fixed scatter over the pairs, at most one style of a concept
     held_out = (concept * 7 + style * 5) % HELD_OUT_EVERY == 0
     return Pictures(images, concept, style, held_out)
+
+
+def vocabulary() -> list[str]:
+    """Every word the model has been taught, most needed first."""
+    words = dict.fromkeys(GLUE)
+    for c in concepts():
+        words |= dict.fromkeys(c.name.lower().split())
+    for c in concepts():
+        words |= dict.fromkeys(c.keywords)
+    words |= dict.fromkeys(GENERIC.split())
+    return list(words)
 
 
 def caption(concept: int, style: int | None) -> str:

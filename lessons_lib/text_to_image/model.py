@@ -127,14 +127,14 @@ def upscaler_of(pipeline, words: Words) -> Upscaler:
 
 def own_words(tokenizer, text_encoder) -> Words:
     """The small model's words: a closed vocabulary and its text encoder."""
-    from lessons_lib.text_to_image.small_model import encode, vocabulary
+    from lessons_lib.text_to_image.small_model import encode
 
     @lru_cache(maxsize=512)
     @torch.inference_mode()
     def embed(prompt: str) -> Tensor:
         return encode(tokenizer, text_encoder, [check_prompt(prompt)]).float().clone()
 
-    return Words(embed, tuple(vocabulary()))
+    return Words(embed, tuple(data.vocabulary()))
 
 
 def embeddings_from_file(path: str | Path, width: int = 4096, max_bytes: int = 2_000_000_000) -> dict[str, Tensor]:
@@ -193,9 +193,7 @@ def check_prompt(prompt: str) -> str:
 
 def unknown_words(prompt: str) -> list[tuple[str, list[str]]]:
     """The words of a prompt that the small model was never taught, each with the nearest it knows."""
-    from lessons_lib.text_to_image.small_model import vocabulary
-
-    known = vocabulary()
+    known = data.vocabulary()
     found = dict.fromkeys(re.findall(r"[^\s,.;:!?\"()]+", prompt.lower()))
     return [(w, difflib.get_close_matches(w, known, 3, 0.5)) for w in found if w not in set(known)]
 

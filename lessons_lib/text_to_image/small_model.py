@@ -10,22 +10,10 @@ from torch import Tensor, nn
 from transformers import T5Config, T5EncoderModel, T5TokenizerFast
 
 from lessons_lib.schedule import Schedule
-from lessons_lib.text_to_image.data import GENERIC, STYLES, concepts
+from lessons_lib.text_to_image.data import vocabulary
 
 MAX_LENGTH = 77  # what IFPipeline pads every prompt to; no mask reaches its UNet, so padding is part of the prompt
 TEXT_WIDTH = 128
-GLUE = ("a", "an", "the", "of", "in", "with", "and", "style", "drawing", "picture", "high", "quality", "photo", "emoji", *STYLES)
-
-
-def vocabulary() -> list[str]:
-    """Every word the model has been taught, most needed first."""
-    words = dict.fromkeys(GLUE)
-    for c in concepts():
-        words |= dict.fromkeys(c.name.lower().split())
-    for c in concepts():
-        words |= dict.fromkeys(c.keywords)
-    words |= dict.fromkeys(GENERIC.split())
-    return list(words)
 
 
 def make_tokenizer() -> T5TokenizerFast:

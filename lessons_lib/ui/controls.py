@@ -51,26 +51,26 @@ def select_slider(page: str, name: str, options: Sequence, value, *, help: str |
 
 
 def choice(
-    page: str, name: str, options: Sequence[str], *, default: str | None = None, help: str | None = None, format_func=str,
+    page: str, name: str, options: Sequence[str], *, default: str | None = None, help: str | None = None,
     label: str | None = None,
 ) -> str:  # fmt: skip
     """One of a few, as a row of buttons; never none. `label` where it is another than the name in the link."""
     default = default if default in options else options[0]
     chosen = st.segmented_control(
-        label or name, options, default=default, required=True, wrap=True, format_func=format_func,
+        label or name, options, default=default, required=True, wrap=True,
         **_common(page, name, help) | {"disabled": locked(label or name)},
     )  # fmt: skip
     return chosen if chosen in options else default
 
 
 def select(
-    page: str, name: str, options: Sequence[str], *, default: str | None = None, help: str | None = None, format_func=str,
+    page: str, name: str, options: Sequence[str], *, default: str | None = None, help: str | None = None,
     label: str | None = None,
 ) -> str:  # fmt: skip
     """One of many. `label` where it is another than the name in the link."""
     index = list(options).index(default) if default in options else 0
     common = _common(page, name, help) | {"disabled": locked(label or name)}
-    chosen = st.selectbox(label or name, options, index, format_func=format_func, **common)
+    chosen = st.selectbox(label or name, options, index, **common)
     return chosen if chosen in options else options[index]
 
 
@@ -110,7 +110,9 @@ def model_name(names: Sequence[str] | None = None) -> str:
     from lessons_lib.models import TITLES, available
 
     names = list(names or available())
-    return st.selectbox(
-        "model", names, 0, format_func=lambda n: TITLES.get(n, n), key="model", bind="query-params", disabled=locked("model"),
+    chosen = st.selectbox(
+        "model", names, 0, key="model", bind="query-params", disabled=locked("model"),
         help="every lesson runs on the model chosen here",
     )  # fmt: skip
+    st.caption(TITLES.get(chosen, chosen))
+    return chosen

@@ -41,7 +41,17 @@ def digit_in_view(page: str, default: int = 7) -> tuple[np.ndarray, str]:
 
 def drawing(page: str) -> np.ndarray | None:
     """(1, 1, 28, 28) uint8, 255 is ink, of what the learner drew; None while nothing is."""
-    return None
+    from lessons_lib.images import to_uint8
+    from lessons_lib.ui import canvas
+
+    drawn = canvas.drawing(page, (1, 28, 28))
+    return None if drawn is None else to_uint8(drawn).numpy()
+
+
+def columns(page: str) -> list:
+    """Widgets left, pictures right; the left one is wide enough for the canvas while something is drawn on it."""
+    wide = st.session_state.get(controls.key_of(page, "input")) == "your drawing"
+    return st.columns([4, 5] if wide else [1, 3], gap="large")
 
 
 def kept(slug: str, columns: int = 8) -> st.delta_generator.DeltaGenerator:

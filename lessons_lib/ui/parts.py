@@ -22,7 +22,8 @@ def describe(about: dict) -> str:
 
 def provenance(film: Film) -> str:
     """One line: live or kept, by what, how long."""
-    when = f"kept from an earlier run ({film.kept})" if film.kept else "live" if film.finished else "stopped before the end"
+    stopped = f"stopped after {len(film)} of {film.total} steps"
+    when = f"kept from an earlier run ({film.kept})" if film.kept else "live" if film.finished else stopped
     return f"**{when}** · {describe(film.about)} · {film.seconds:.1f} s"
 
 
@@ -35,11 +36,23 @@ def picture(pixels: np.ndarray, alt: str, caption: str | None = None, *, wide: i
 
 def pictures_in_a_row(batch: np.ndarray, captions: Sequence[str], alt: str, *, wide: int = 180) -> None:
     """(B, C, H, W) uint8 side by side, wrapping on a phone, each with its own caption and alt text."""
-    urls = [to_data_url(enlarge(Image.fromarray(tiled(p[None], 1)), wide)) for p in batch]
+    urls = fill(slots(len(batch)), batch, captions, alt, wide=wide)
+    for url, caption in zip(urls, captions, strict=True):
+        save.note("picture", url, caption=caption, alt=f"{alt}, {caption}", width=wide)
+
+
+def slots(n: int) -> list:
+    """n empty places side by side, which a stream of pictures can fill again and again without anything moving."""
     with st.container(horizontal=True, gap="small"):
-        for url, caption in zip(urls, captions, strict=True):
-            save.note("picture", url, caption=caption, alt=f"{alt}, {caption}", width=wide)
-            st.image(url, caption=caption, alt=f"{alt}, {caption}", width=wide)
+        return [st.empty() for _ in range(n)]
+
+
+def fill(places: list, batch: np.ndarray, captions: Sequence[str], alt: str, *, wide: int) -> list[str]:
+    """Put (B, C, H, W) uint8 into so many places, captioned. Returns the pictures' data URLs."""
+    urls = [to_data_url(enlarge(Image.fromarray(tiled(p[None], 1)), wide)) for p in batch]
+    for place, url, caption in zip(places, urls, captions, strict=True):
+        place.image(url, caption=caption, alt=f"{alt}, {caption}", width=wide)
+    return urls
 
 
 def readings(model, x) -> list[str]:

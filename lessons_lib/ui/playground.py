@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
@@ -12,8 +14,16 @@ from PIL import Image
 
 from lessons_lib.film import Film, opening_path
 from lessons_lib.pictures import enlarge, tiled, to_data_url
-from lessons_lib.ui import save
-from lessons_lib.ui.parts import describe, provenance
+from lessons_lib.ui import parts, save
+
+# While a walk runs, what the page still shows of the one before is hidden: a row of pictures makes room for the new one in
+# its place, all else keeps its height, so that nothing below moves.
+HIDE_THE_OLD = """
+<style>
+  [data-stale="true"]:has([data-testid="stImage"]) { display: none; }
+  [data-stale="true"] img, [data-stale="true"][class*="_strip"] { visibility: hidden; }
+</style>
+"""
 
 
 def warm(model: str) -> None:
@@ -37,63 +47,180 @@ def warm(model: str) -> None:
 _warmed: set = set()  # per process: which models were asked for; no user's state
 
 
+@contextmanager
+def meanwhile(opening: str, model: str, *, columns: int = 8) -> Iterator[None]:
+    """Show the kept picture at once while a fresh server imports torch, which takes seconds, in the body."""
+    place = st.empty()
+    film = None if "torch" in sys.modules else _opening(str(opening_path(opening, model)))
+    if film is not None:
+        with place.container():
+            st.caption("The first visitor after a start waits some seconds for torch.")
+            st.image(_frame(film.final, columns, 480), alt=parts.describe(film.about))
+    yield
+    place.empty()
+
+
+@dataclass(frozen=True)
+class Take:
+    """One walk to watch.
+
+    about: the settings in view; when they differ from the shown film's own, the page says so.
+    walk: called on Run; returns the iterator of Steps.
+    opening: the kept film it opens with, cache/openings/OPENING-MODEL.npz.
+    captions: one a picture. With them the pictures stream and stay side by side, each under its own caption and the judge's
+    reading; without, they stream as one picture, which leaves its place to the page's own when the walk ends.
+    x0: (1, C, H, W), the clean picture it is about, kept with the film.
+    """
+
+    about: dict
+    walk: Callable[[], Iterator]
+    opening: str
+    captions: Sequence[str] = ()
+    x0: object = None
+
+
 def play(
     slug: str, model: str, about: dict, walk: Callable[[], Iterator], *, columns: int = 8, stream_wide: int = 480,
     channels: tuple[str, ...] = ("xt", "x0_hat"), name: str = "film", opening: str | None = None, x0=None,
-    shortcuts: bool = True,
+    shortcuts: bool = True, captions: Sequence[str] = (),
 ) -> Film | None:  # fmt: skip
     """Run and Stop, streaming; returns the film to show: the live one, or else the one kept from an earlier run.
 
     Args:
-        slug, model, opening: which kept film opens the page (cache/openings/OPENING-MODEL.npz; opening defaults to slug).
-        about: the settings in view; when they differ from the film's own, the page says so.
-        walk: called on Run; returns the iterator of Steps.
-        columns: pictures in a row. channels: which of xt, x0_hat, eps stream side by side.
-        name: tells two walks of one page apart. x0: (1, C, H, W), the clean picture it is about, kept with the film.
+        slug, model, opening: which kept film opens the page (opening defaults to slug).
+        about, walk, x0, captions: see Take.
+        columns: pictures in a row. channels: which of xt, x0_hat, eps stream side by side. stream_wide: pixels, at least.
+        name: tells two walks of one page apart.
         shortcuts: Ctrl+Enter and Escape belong to this one; at most one a page.
     A rerun by any widget, Stop among them, ends a running walk between two steps; what it had reached stays to be seen.
     """
+    take = Take(about, walk, opening or slug, captions, x0)
     key = f"{slug}_{name}_{model}"
+    run, style = _buttons(key, shortcuts and name.startswith("film"))
+    screen = _Screen(take, model, columns, channels, stream_wide)
+    film = st.session_state.get(key)
+    if run:
+        film = st.session_state[key] = _blank(take)  # at once, so that Stop finds what there is, and never an old run
+        style.html(HIDE_THE_OLD)
+        screen.stream(film)
+        style.empty()
+    return screen.show(film)
+
+
+def play_each(
+    slug: str, model: str, takes: dict[str, Take], *, name: str = "film", shortcuts: bool = True, columns: int = 8,
+    stream_wide: int = 128,
+) -> dict[str, Film | None]:  # fmt: skip
+    """Several walks under one Run, side by side, one after the other. Returns {title: film}; see play()."""
+    key = f"{slug}_{name}_{model}"
+    run, style = _buttons(key, shortcuts)
+    screens = {}
+    for column, (title, take) in zip(st.columns(len(takes), gap="large"), takes.items(), strict=True):
+        with column:
+            st.markdown(f"**{title}**")
+            save.note("text", f"**{title}**")
+            screens[title] = _Screen(take, model, columns, ("xt",), stream_wide)
+    films = st.session_state.get(key, [None] * len(takes))
+    if run:
+        films = st.session_state[key] = [_blank(take) for take in takes.values()]
+        style.html(HIDE_THE_OLD)
+        for screen in screens.values():
+            screen.begin("waits for its turn")
+        for film, screen in zip(films, screens.values(), strict=True):
+            screen.stream(film)
+        style.empty()
+    live = any(film is not None and len(film) for film in films)  # then no kept film stands beside a live one
+    return {t: s.show(film, kept=not live) for (t, s), film in zip(screens.items(), films, strict=False)}
+
+
+def _buttons(key: str, shortcuts: bool):
     with st.container(horizontal=True, vertical_alignment="center"):
-        first = name.startswith("film")  # a page's second walk has no shortcuts: one key, one button
-        keys = ("Ctrl+Enter", "Escape") if first else (None, None)
+        keys = ("Ctrl+Enter", "Escape") if shortcuts else (None, None)  # a page's second walk has none: one key, one button
         run = st.button("Run", key=f"{key}_run", type="primary", icon=":material/play_arrow:", shortcut=keys[0])
         st.button("Stop", key=f"{key}_stop", icon=":material/stop:", shortcut=keys[1], help="ends the walk after this step")
-        status = st.empty()
-    place = st.empty()
-    if run:
-        film = Film(dict(about), x0=None if x0 is None else x0[0].float().cpu().numpy())
-        st.session_state[key] = film  # at once, so that Stop and other reruns find what there is, and never an old run
-        with place.container():
-            frame, bar = st.empty(), st.progress(0.0, "opening the model ...")
-        with closing(film.record_all(walk())) as steps:
+        return run, st.empty()
+
+
+def _blank(take: Take) -> Film:
+    return Film(dict(take.about), x0=None if take.x0 is None else take.x0[0].float().cpu().numpy())
+
+
+class _Screen:
+    """Where one walk is seen: a line that tells how far it is and later what made it, and under it the pictures."""
+
+    def __init__(self, take: Take, model: str, columns: int, channels: tuple[str, ...], wide: int):
+        self.take, self.model, self.columns, self.channels, self.wide = take, model, columns, channels, wide
+        self.line, self.place = st.empty(), st.empty()
+
+    def begin(self, text: str) -> None:
+        """Clear the pictures of what was shown before."""
+        self.line.progress(0.0, text)
+        with self.place.container():
+            self.slots = parts.slots(len(self.take.captions) or 1)
+
+    def stream(self, film: Film) -> None:
+        """Run the walk into the film, every step seen."""
+        self.begin("asking the network ...")
+        with closing(film.record_all(self.take.walk())) as steps:
             shown = 0.0
-            for film in steps:
-                last = film.finished
+            for _ in steps:
                 now = time.monotonic()
-                if len(film) > 1 and not last and now - shown < 0.05:  # the browser paints some 20 frames a second
+                if len(film) > 1 and not film.finished and now - shown < 0.05:  # the browser paints some 20 frames a second
                     continue
                 shown = now
                 left = film.seconds / len(film) * (film.total - len(film))
                 text = f"step {len(film)} of {film.total} · t = {film.t[-1]} · {left:.1f} s left"
-                frame.image(_stream_picture(film, channels, columns, stream_wide), alt=f"{describe(about)}, {text}")
-                bar.progress(len(film) / film.total, text)
+                self._draw(film, text)
+                self.line.progress(len(film) / film.total, text)
                 time.sleep(0.01)  # lets this frame out before the next one takes its place
-        place.empty()
-    film = st.session_state.get(key)
-    if film is None or not len(film):
-        film = _opening(str(opening_path(opening or slug, model)))
-    if film is None:
-        place.info("No picture was kept for this model yet: press **Run**.", icon=":material/play_arrow:")
-        return None
-    changed = [k for k, v in about.items() if k in film.about and str(film.about[k]) != str(v)]
-    line = provenance(film)
-    if changed:
-        line += f"  \n:orange[{', '.join(changed)} changed since: press **Run** to see it]"
-    status.empty()
-    save.note("text", provenance(film))
-    st.markdown(line)
-    return film
+
+    def _draw(self, film: Film, text: str) -> None:
+        alt = f"{parts.describe(film.about)}, {text}"
+        if self.take.captions:
+            parts.fill(self.slots, film.xt[-1], self.take.captions, alt, wide=self.wide)
+        else:
+            self.slots[0].image(self._side_by_side(film), alt=alt)
+
+    def _side_by_side(self, film: Film) -> str:
+        """The newest frame, its channels side by side, as a data URL at a fixed size so that nothing jumps."""
+        blocks = [tiled(getattr(film, c)[-1], self.columns) for c in self.channels]
+        gap = np.full((blocks[0].shape[0], 4, 3), 255, np.uint8)
+        row = [x for block in blocks for x in (block, gap)][:-1]
+        return to_data_url(enlarge(Image.fromarray(np.concatenate(row, 1)), self.wide))
+
+    def show(self, film: Film | None, *, kept: bool = True) -> Film | None:
+        """The film to show, its pictures and what made them: the live one or, if there is none, the kept one."""
+        if film is None or not len(film):
+            film = _opening(str(opening_path(self.take.opening, self.model))) if kept else None
+        if film is None:
+            self.line.empty()
+            text = "No picture was kept for this model yet: press **Run**." if kept else "Stopped before it began."
+            self.place.info(text, icon=":material/play_arrow:")
+            return None
+        about = self.take.about
+        changed = [k for k, v in about.items() if k in film.about and str(film.about[k]) != str(v)]
+        line = parts.provenance(film)
+        save.note("text", line)
+        if changed:
+            line += f"  \n:orange[{', '.join(changed)} changed since: press **Run** to see it]"
+        self.line.markdown(line)
+        if self.take.captions:
+            self._row(film)
+        else:
+            self.place.empty()
+        return film
+
+    def _row(self, film: Film) -> None:
+        import torch
+
+        from lessons_lib.images import from_uint8
+        from lessons_lib.models import open_model
+
+        captions = self.take.captions if len(self.take.captions) == len(film.final) else range(1, len(film.final) + 1)
+        readings = parts.readings(open_model(self.model), from_uint8(torch.from_numpy(film.final)))
+        captions = [f"{c}{r}" for c, r in zip(captions, readings, strict=True)]
+        with self.place.container():
+            parts.pictures_in_a_row(film.final, captions, parts.describe(film.about), wide=self.wide)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -103,9 +230,5 @@ def _opening(path: str) -> Film | None:
     return Film.load(Path(path))
 
 
-def _stream_picture(film: Film, channels: tuple[str, ...], columns: int, wide: int) -> str:
-    """The newest frame, its channels side by side, as a data URL at a fixed size so that nothing jumps."""
-    parts = [tiled(getattr(film, c)[-1], columns) for c in channels]
-    gap = np.full((parts[0].shape[0], 4, 3), 255, np.uint8)
-    row = [x for p in parts for x in (p, gap)][:-1]
-    return to_data_url(enlarge(Image.fromarray(np.concatenate(row, 1)), wide))
+def _frame(batch: np.ndarray, columns: int, wide: int) -> str:
+    return to_data_url(enlarge(Image.fromarray(tiled(batch, columns)), wide))

@@ -11,7 +11,6 @@ from lessons_lib.images import to_tensor
 from lessons_lib.pictures import open_picture, square
 from lessons_lib.ui import controls
 
-KINDS = {"digit": "digit", "emoji": "emoji", "photo": "photo", "upload": "your picture"}
 FIRST = {"digit": "3a", "emoji": "dog", "photo": "cat"}
 
 
@@ -30,7 +29,15 @@ def pick_picture(
     kinds = kinds or kinds_for(shape)
     default = default if default in kinds else kinds[0]
     group = "".join(k[0] for k in kinds)  # pages with other kinds have another widget, so that a link never mixes them
-    kind = controls.choice(page, f"picture_{group}", kinds, default=default, format_func=KINDS.get, label="picture")
+    kind = controls.choice(page, f"picture_{group}", kinds, default=default, label="picture")
+    if kind == "draw":
+        from lessons_lib.ui.canvas import drawing
+
+        drawn = drawing(page, shape)
+        if drawn is not None:
+            return drawn, "your drawing"
+        kind = kinds[0]
+        return sources.clean_picture(kind, FIRST[kind], shape), f"{kind} {FIRST[kind]}"
     if kind == "upload":
         file = st.file_uploader("a PNG, JPEG, WebP or GIF of at most 20 MB", key=f"{page}_upload", type=None)
         if file is not None:
