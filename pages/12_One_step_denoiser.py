@@ -14,7 +14,7 @@ with page.lesson_page("one_step") as lesson:
         "Clean, and smoother where the noise hid the stroke: squared error rewards the mean of all digits it could be.",
     )  # fmt: skip
 
-    left, right = st.columns([1, 3], gap="large")
+    left, right = digits.columns(lesson.slug)
     with left:
         x_uint8, name = digits.digit_in_view(lesson.slug)
         seed = controls.seed()

@@ -16,7 +16,7 @@ with page.lesson_page("out_of_its_depth") as lesson:
         "below is that average, and what our network, which was never trained on pure noise, does instead.",
     )  # fmt: skip
 
-    left, right = st.columns([1, 3], gap="large")
+    left, right = digits.columns(lesson.slug)
     with left:
         sigma = controls.slider(lesson.slug, "sigma", 0.0, 2.0, 0.8, 0.01, help="the network was trained at 0.5")
         x_uint8, name = digits.digit_in_view(lesson.slug)

@@ -50,7 +50,8 @@ def drawing(page: str) -> np.ndarray | None:
 
 def columns(page: str) -> list:
     """Widgets left, pictures right; the left one is wide enough for the canvas while something is drawn on it."""
-    wide = st.session_state.get(controls.key_of(page, "input")) == "your drawing"
+    key = controls.key_of(page, "input")
+    wide = st.session_state.get(key, st.query_params.get(key)) == "your drawing"
     return st.columns([4, 5] if wide else [1, 3], gap="large")
 
 

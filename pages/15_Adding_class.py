@@ -1,0 +1,112 @@
+from lessons_lib.ui import controls, digits, page, parts
+from lessons_lib.ui.filmstrip import filmstrip
+from lessons_lib.ui.measure import measured
+from lessons_lib.ui.playground import play
+
+NETWORK, COLUMNS = "class_conditioned", 10
+
+with page.lesson_page("class") as lesson:
+    import streamlit as st
+
+    page.idea(
+        "Tell the network which digit you want: a one-hot vector, turned by a small network into a scale for every channel, where "
+        "time is a shift. In one training picture of ten the class is hidden, so the same network also learns to draw *any* "
+        "digit, and guidance can push from the one answer to the other."
+    )
+    page.question(
+        lesson.slug, "Why hide the class in one training picture of ten?",
+        ["to train faster", "to learn an answer without it", "to forget the digits"],
+        "Guidance needs `eps` with the class and without it. A network that never saw the class hidden would answer the empty "
+        "vector with anything at all.",
+    )  # fmt: skip
+
+    left, right = st.columns([1, 3], gap="large")
+    from lessons_lib.mnist import errors, moments
+    from lessons_lib.mnist.train import batch_loss
+    from lessons_lib.mnist.unet import UNet
+    from lessons_lib.mnist.walks import DIGITS, four_of_each
+
+    with right:
+        shipped = digits.ships(NETWORK)
+    if shipped:
+        last, settings = moments.last_epoch(NETWORK), moments.last_settings(NETWORK)
+        with left:
+            epoch = controls.select_slider(
+                lesson.slug, "epoch", moments.moments(NETWORK), last, format_func=moments.describe,
+                help="the network at this moment of its training",
+            )  # fmt: skip
+            scale = controls.slider(
+                lesson.slug, "guidance_scale", 0.0, 10.0, 5.0, 0.5, help="the course's gamma: 0 hides the class, 1 only tells it"
+            )
+            steps = controls.select_slider(
+                lesson.slug, "num_inference_steps", (6, 12, 20, 50, 100, 300), 12, help="300 is the course's, every timestep"
+            )
+            seed = controls.seed()
+        same = {"guidance_scale": scale, "num_inference_steps": steps, "variance_type": "fixed_large", "seed": seed}
+        about = {"network": NETWORK, "epoch": epoch, **same}
+        with right:
+            film = play(
+                lesson.slug, "mnist", about, lambda: four_of_each(epoch, **same), columns=COLUMNS, name=f"film_{epoch}",
+                opening=lesson.slug if epoch == last else f"class_epoch_{epoch}",
+            )  # fmt: skip
+            if film is not None:
+                read = digits.judged(film.final, list(DIGITS) * (len(film.final) // 10), parts.describe(film.about))
+                right_ones = sum(a == b for a, b in zip(read, list(DIGITS) * (len(read) // 10), strict=True))
+                st.metric("read right by the judge", f"{right_ones} of {len(read)}", help="a classifier trained on real digits")
+            st.caption(f"{digits.which_epochs(NETWORK)}. Under each digit: what the judge reads.")
+
+        page.section("Through the training")
+        digits.loss_curve(NETWORK, f"{lesson.slug}_loss", epoch)
+        rows = [digits.read_right(e, "class" if e == last else f"class_epoch_{e}") for e in moments.moments(NETWORK)]
+        if any(rows):
+            digits.table([row for row in rows if row])
+        if film is not None:
+            page.section("Every step")
+            filmstrip(film, f"{lesson.slug}_strip_{epoch}", columns=COLUMNS, alt=parts.describe(film.about))
+            parts.downloads(film, f"class-{epoch}-{seed}", columns=COLUMNS)
+            page.section("One step, one pixel")
+            parts.microscope(film, settings.schedule, f"{lesson.slug}_scope")
+
+        page.section("What guidance buys, and costs")
+
+        def draw(rows: list[dict], key: str) -> None:
+            scales = [r["guidance_scale"] for r in rows]
+            lines = {k: (scales, [r[k] for r in rows]) for k in ("accuracy", "diversity")}
+            parts.line_plot(lines, "guidance_scale", "share / RMS", key, mark=5, mark_label="the course's 5", markers=True)
+
+        measured(lesson.slug, "mnist", errors.over_guidance, draw, minutes="half a minute to a minute")
+        st.caption(
+            "accuracy: the share of forty digits that the judge reads as the one asked for. diversity: the mean RMS distance "
+            "between pictures of the same digit. At 0 the class is not told, so a tenth is right by chance."
+        )
+        page.equation(
+            r"\epsilon=\epsilon_\theta(x_t,t,\varnothing)+\gamma\,\bigl(\epsilon_\theta(x_t,t,c)-\epsilon_\theta(x_t,t,\varnothing)\bigr)"
+        )
+
+        page.section("What being told the class is worth")
+
+        def draw_told(rows: list[dict], key: str) -> None:
+            t, told = [r["t"] for r in rows], [r["the right class"] for r in rows]
+            lines = {
+                name: (t, [100 * (r[name] / right - 1) for r, right in zip(rows, told, strict=True)])
+                for name in ("class hidden", "a wrong class")
+            }
+            parts.line_plot(lines, "t", "% more error than with the right class", key)
+
+        measured("class_told", "mnist", errors.told_classes, draw_told, minutes="two to five seconds")
+        st.caption(
+            f"Mean squared error of eps on test digits. class_dropout = {settings.class_dropout:g} in this training: the line with "
+            "the class hidden is what those hidden classes taught. The class is worth little where the digit can be seen, and "
+            "most where noise hides it."
+        )
+    page.show_source(four_of_each, batch_loss, UNet.forward)
+    page.things_to_try(
+        lesson,
+        [
+            ("The class told, but no guidance", {"guidance_scale": 1}),
+            ("No class at all", {"guidance_scale": 0}),
+            ("Guidance 10: overdone", {"guidance_scale": 10}),
+            ("The course's full walk of 300 steps", {"num_inference_steps": 300}),
+            ("The network before its first step", {"epoch": 0}),
+        ],
+    )
