@@ -45,16 +45,53 @@ class Conditioned:
         return ask([self], [xt], t)[0]
 
 
+@dataclass(frozen=True, eq=False)
+class Combined:
+    """A denoiser made of others: each part is shown its own version of xt, and their answers are combined.
+
+    show: xt -> what each part sees. combine: the parts' predictions -> one.
+    """
+
+    parts: tuple[Denoiser, ...]
+    show: Callable[[Tensor], list[Tensor]]
+    combine: Callable[[list[Prediction]], Prediction]
+
+    def __call__(self, xt: Tensor, t: int) -> Prediction:
+        return ask([self], [xt], t)[0]
+
+
 def ask(denoisers: list[Denoiser], xts: list[Tensor], t: int) -> list[Prediction]:
-    """Every denoiser's answer to its own xt: as one batch through the network where they share one."""
-    if not all(isinstance(d, Conditioned) and d.network is denoisers[0].network for d in denoisers):
-        return [d(xt, t) for d, xt in zip(denoisers, xts, strict=True)]
-    sizes = [len(xt) for xt in xts]
-    conditions = [d.condition.expand(n, *d.condition.shape[1:]) for d, n in zip(denoisers, sizes, strict=True)]
-    x = torch.cat(xts)
-    eps, variance = denoisers[0].network(x, torch.full((len(x),), t, device=x.device), torch.cat(conditions))
-    variances = variance.split(sizes) if variance is not None else [None] * len(sizes)
-    return [Prediction(e, v) for e, v in zip(eps.split(sizes), variances, strict=True)]
+    """Every denoiser's answer to its own xt. What shares a network goes through it as one batch, however deeply combined."""
+    leaves: list[tuple[Denoiser, Tensor]] = []
+
+    def spread(denoiser: Denoiser, xt: Tensor) -> Callable[[list[Prediction]], Prediction]:
+        """Collect the leaves below a denoiser; returns how its answer is made from all leaves' answers."""
+        if isinstance(denoiser, Combined):
+            below = [spread(d, x) for d, x in zip(denoiser.parts, denoiser.show(xt), strict=True)]
+            return lambda answers: denoiser.combine([b(answers) for b in below])
+        leaves.append((denoiser, xt))
+        place = len(leaves) - 1
+        return lambda answers: answers[place]
+
+    roots = [spread(d, xt) for d, xt in zip(denoisers, xts, strict=True)]
+    answers: list[Prediction | None] = [None] * len(leaves)
+    shared: dict[int, list[int]] = {}
+    for i, (leaf, xt) in enumerate(leaves):
+        if isinstance(leaf, Conditioned):
+            shared.setdefault(id(leaf.network), []).append(i)
+        else:
+            answers[i] = leaf(xt, t)
+    for places in shared.values():
+        sizes = [len(leaves[i][1]) for i in places]
+        conditions = [
+            leaves[i][0].condition.expand(n, *leaves[i][0].condition.shape[1:]) for i, n in zip(places, sizes, strict=True)
+        ]
+        x = torch.cat([leaves[i][1] for i in places])
+        eps, variance = leaves[places[0]][0].network(x, torch.full((len(x),), t, device=x.device), torch.cat(conditions))
+        variances = variance.split(sizes) if variance is not None else [None] * len(sizes)
+        for i, e, v in zip(places, eps.split(sizes), variances, strict=True):
+            answers[i] = Prediction(e, v)
+    return [root(answers) for root in roots]
 
 
 def guided(cond: Denoiser, uncond: Denoiser, guidance_scale: float | Tensor = 7.0) -> Denoiser:
@@ -69,11 +106,11 @@ def guided(cond: Denoiser, uncond: Denoiser, guidance_scale: float | Tensor = 7.
     Source: Ho & Salimans 2022, arXiv:2207.12598, eq. 6.
     """
 
-    def denoise(xt: Tensor, t: int) -> Prediction:
-        c, u = ask([cond, uncond], [xt, xt], t)
+    def combine(answers: list[Prediction]) -> Prediction:
+        c, u = answers
         return Prediction(u.eps + guidance_scale * (c.eps - u.eps), c.variance)
 
-    return denoise
+    return Combined((cond, uncond), lambda xt: [xt, xt], combine)
 
 
 class View(Protocol):
@@ -94,11 +131,11 @@ def anagram(a: Denoiser, b: Denoiser, turn: View) -> Denoiser:
     Source: Geng et al. 2024, "Visual Anagrams", arXiv:2311.17919, eq. 4.
     """
 
-    def denoise(xt: Tensor, t: int) -> Prediction:
-        pa, pb = ask([a, b], [xt, turn.there(xt)], t)
+    def combine(answers: list[Prediction]) -> Prediction:
+        pa, pb = answers
         return Prediction((pa.eps + turn.back(pb.eps)) / 2, pa.variance)
 
-    return denoise
+    return Combined((a, b), lambda xt: [xt, turn.there(xt)], combine)
 
 
 def hybrid(a: Denoiser, b: Denoiser, kernel_size: int = 33, sigma: float = 2.0) -> Denoiser:
@@ -110,12 +147,12 @@ def hybrid(a: Denoiser, b: Denoiser, kernel_size: int = 33, sigma: float = 2.0) 
     Source: Geng et al. 2024, "Factorized Diffusion", arXiv:2404.11615, section 3.
     """
 
-    def denoise(xt: Tensor, t: int) -> Prediction:
-        pa, pb = ask([a, b], [xt, xt], t)
+    def combine(answers: list[Prediction]) -> Prediction:
+        pa, pb = answers
         eps = lowpass(pa.eps, kernel_size, sigma) + pb.eps - lowpass(pb.eps, kernel_size, sigma)
         return Prediction(eps, pa.variance)
 
-    return denoise
+    return Combined((a, b), lambda xt: [xt, xt], combine)
 
 
 def perfect(x0: Tensor, schedule) -> Denoiser:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from lessons_lib.denoisers import Denoiser, guided
+from lessons_lib.denoisers import Denoiser, View, anagram, guided, hybrid
 from lessons_lib.models import Model
 from lessons_lib.samplers import Step, inpaint, sample
 from lessons_lib.schedule import CLEAN
@@ -132,9 +132,53 @@ def inpainting(
     yield from sample(denoiser_of(model, prompt, guidance_scale), model.schedule, xt, timesteps, constrain=constrain, generator=g)
 
 
-def upscale(upscaler, image: Tensor, prompt: str, *, noise_level: int = 100, seed: int = 180, stride: int = 40) -> Iterator[Step]:
-    """Stage 2: (B, 3, h, w) made larger by the upscaler's own walk (Ho et al. 2021, "Cascaded Diffusion", arXiv:2106.15282)."""
+def upscale(
+    upscaler, image: Tensor, prompt: str | list[str], *, noise_level: int = 100, seed: int = 180, stride: int = 40
+) -> Iterator[Step]:
+    """Stage 2: (B, 3, h, w) in [-1, 1] made larger by the upscaler's own walk, under one prompt or one each.
+
+    Source: Ho et al. 2021, "Cascaded Diffusion Models", arXiv:2106.15282.
+    """
     g = torch.Generator().manual_seed(seed)
     xt = torch.randn(len(image), *upscaler.shape, generator=g)
     denoiser = upscaler.denoiser(image, prompt, noise_level, g)
     yield from sample(denoiser, upscaler.schedule, xt, upscaler.schedule.timesteps(stride), generator=g)
+
+
+def anagrams(
+    model: Model, prompt: str, turned_prompt: str, view: View, *, num_images: int = 5, guidance_scale: float = 7.0, seed: int = 180,
+) -> Iterator[Step]:  # fmt: skip
+    """num_images pictures that show one prompt as they are and the other through the view."""
+    xt, g = noise(model, num_images, seed)
+    denoiser = anagram(denoiser_of(model, prompt, guidance_scale), denoiser_of(model, turned_prompt, guidance_scale), view)
+    yield from sample(denoiser, model.schedule, xt, model.schedule.timesteps(model.stride), generator=g)
+
+
+def hybrids(
+    model: Model, far_prompt: str, near_prompt: str, *, kernel_size: int = 33, sigma: float = 2.0, num_images: int = 5,
+    guidance_scale: float = 7.0, seed: int = 180,
+) -> Iterator[Step]:  # fmt: skip
+    """num_images pictures whose low frequencies follow one prompt (seen from afar) and whose high ones the other (near)."""
+    xt, g = noise(model, num_images, seed)
+    far, near = (denoiser_of(model, p, guidance_scale) for p in (far_prompt, near_prompt))
+    yield from sample(
+        hybrid(far, near, kernel_size, sigma), model.schedule, xt, model.schedule.timesteps(model.stride), generator=g
+    )
+
+
+def gaussian_for(size: int) -> tuple[int, float]:
+    """The course's kernel_size 33 and sigma 2 at 64x64, scaled to another size."""
+    return 2 * round(16 * size / 64) + 1, 2.0 * size / 64
+
+
+def blends(
+    model: Model, a: str, b: str, weights: Sequence[float], *, guidance_scale: float = 7.0, seed: int = 180
+) -> Iterator[Step]:
+    """One noise walked once per weight, the condition mixed from two prompts: (1 - w) * a + w * b. DDIM, so only w differs."""
+    from lessons_lib.denoisers import Conditioned
+
+    xt, g = noise(model, len(weights), seed, same=True)
+    first, second, nothing = (model.denoiser(p) for p in (a, b, ""))
+    mixed = torch.cat([(1 - w) * first.condition + w * second.condition for w in weights])
+    denoiser = guided(Conditioned(first.network, mixed), nothing, guidance_scale)
+    yield from sample(denoiser, model.schedule, xt, model.schedule.timesteps(model.stride), eta=0.0, generator=g)

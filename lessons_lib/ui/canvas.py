@@ -13,7 +13,7 @@ from lessons_lib.pictures import enlarge, square, tiled
 from lessons_lib.ui import controls
 from lessons_lib.walks import MASKS, preset_mask
 
-SIDE = 320  # CSS pixels
+SIDE = 240  # CSS pixels
 COLOURS = {
     "black": "#111111", "white": "#ffffff", "red": "#d62828", "orange": "#f77f00", "yellow": "#fcbf49", "green": "#2a9d3f",
     "blue": "#1d6fd6", "purple": "#7b2cbf", "brown": "#7f4f24", "pink": "#ff8fab", "grey": "#8d99ae",
