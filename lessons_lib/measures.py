@@ -7,6 +7,7 @@ JSON in cache/openings with the day, the number of pictures and the command.
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -74,19 +75,7 @@ def guidance(model: Model, num_images: int = 60, guidance_scales: Sequence[float
     asked = [p for p in prompts for _ in range(each)]
     labels = torch.tensor([model.class_of(p) for p in asked])
     for scale in guidance_scales:
-        made = []
-        for chunk in range(0, len(asked), 30):
-            walk = walks.from_noise(
-                model,
-                asked[chunk : chunk + 30],
-                num_images=len(asked[chunk : chunk + 30]),
-                seed=180 + chunk,
-                guidance_scale=scale,
-            )
-            for step in walk:
-                x = step.x_prev
-            made.append(x)
-        x = torch.cat(made).clamp(-1, 1)
+        x = _pictures(model, asked, guidance_scale=scale)
         ranks = model.judge.rank(x, labels)
         spread = sum(metrics.diversity(x[i * each : (i + 1) * each]) for i in range(len(prompts))) / len(prompts)
         yield {
@@ -97,32 +86,45 @@ def guidance(model: Model, num_images: int = 60, guidance_scales: Sequence[float
         }
 
 
-def sampling(model: Model, num_images: int = 60) -> Iterator[dict]:
-    """How the judge's reading and the time grow with the number of steps.
+def sampling(model: Model, num_images: int = 30, step_counts: Sequence[int] = (50, 20, 10, 5)) -> Iterator[dict]:
+    """What the number of steps changes, and what the seed does.
 
-    Rows: num_inference_steps, accuracy, top5, seconds (a picture).
+    Rows: num_inference_steps; accuracy, top5 and seconds (a picture) at eta = 1; and the mean RMS distance between a picture
+    and the one that the largest number of steps makes of the same seed, at eta = 1 and 0; and between two seeds.
     """
     prompts = model.prompts[:10]
-    asked = [prompts[i % len(prompts)] for i in range(num_images)]
+    each = max(2, num_images // len(prompts))
+    asked = [p for p in prompts for _ in range(each)]
     labels = torch.tensor([model.class_of(p) for p in asked])
-    for steps in (5, 10, 20, 35, 50):
-        started, made = time.perf_counter(), []
-        for chunk in range(0, len(asked), 30):
-            part = asked[chunk : chunk + 30]
-            timesteps = model.schedule.spaced_timesteps(steps)
-            walk = walks.from_noise(
-                model, part, num_images=len(part), seed=180 + chunk, guidance_scale=model.guidance_scale, timesteps=timesteps
-            )
-            for step in walk:
-                x = step.x_prev
-            made.append(x)
-        ranks = model.judge.rank(torch.cat(made).clamp(-1, 1), labels)
+    finest: dict[float, Tensor] = {}
+    for steps in step_counts:
+        made, seconds = {}, {}
+        for eta in (1.0, 0.0):
+            started = time.perf_counter()
+            made[eta] = _pictures(model, asked, eta=eta, timesteps=model.schedule.spaced_timesteps(steps))
+            seconds[eta] = (time.perf_counter() - started) / len(asked)
+            finest.setdefault(eta, made[eta])
+        ranks = model.judge.rank(made[1.0], labels)
         yield {
             "num_inference_steps": steps,
             "accuracy": (ranks == 0).float().mean().item(),
             "top5": (ranks < 5).float().mean().item(),
-            "seconds": (time.perf_counter() - started) / len(asked),
+            "seconds": seconds[1.0],
+            "same seed, eta 1": metrics.mse(made[1.0], finest[1.0]).sqrt().mean().item(),
+            "same seed, eta 0": metrics.mse(made[0.0], finest[0.0]).sqrt().mean().item(),
+            "another seed": sum(metrics.diversity(x) for x in made[1.0].split(each)) / len(prompts),
         }
+
+
+def _pictures(model: Model, prompts: list[str], **how) -> Tensor:
+    """One picture of each prompt, 30 at a time, at the model's own guidance unless said. (B, C, H, W) in [-1, 1]"""
+    made, how = [], {"guidance_scale": model.guidance_scale, **how}
+    for i in range(0, len(prompts), 30):
+        part = prompts[i : i + 30]
+        for step in walks.from_noise(model, part, num_images=len(part), seed=180 + i, **how):
+            x = step.x_prev
+        made.append(x)
+    return torch.cat(made).clamp(-1, 1)
 
 
 MEASURES: dict[str, Callable[..., Iterator[dict]]] = {"denoise": denoise, "guidance": guidance, "sampling": sampling}
@@ -149,13 +151,11 @@ def main() -> None:
     for name in args.model or available():
         for measure in args.measures or MEASURES:
             started, rows = time.monotonic(), []
-            options = {"num_images": args.num_images} if args.num_images else {}
-            for row in MEASURES[measure](open_model(name), **options):
+            num_images = args.num_images or inspect.signature(MEASURES[measure]).parameters["num_images"].default
+            for row in MEASURES[measure](open_model(name), num_images=num_images):
                 rows.append({k: round(v, 5) for k, v in row.items()})
                 print(measure, name, rows[-1], flush=True)
-            command = f"python -m lessons_lib.measures {measure} --model {name}" + "".join(
-                f" --{k.replace('_', '-')} {v}" for k, v in options.items()
-            )
+            command = f"python -m lessons_lib.measures {measure} --model {name} --num-images {num_images}"
             about = {"made": time.strftime("%Y-%m-%d"), "command": command, "seconds": round(time.monotonic() - started, 1)}
             kept_path(measure, name).parent.mkdir(parents=True, exist_ok=True)
             kept_path(measure, name).write_text(json.dumps({**about, "about": open_model(name).about, "rows": rows}, indent=1))

@@ -7,22 +7,32 @@ again whenever the weights change.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from lessons_lib import walks
 from lessons_lib.film import Film, opening_path
+from lessons_lib.images import lowpass
 from lessons_lib.measures import GUIDANCE_SCALES
 from lessons_lib.models import Model, available, open_model
 from lessons_lib.sources import clean_picture
+from lessons_lib.views import VIEWS
 
 
 def guidance(model: Model) -> tuple[dict, Iterator]:
     prompt = model.prompts[0]
     about = {"model": model.title, "prompt": prompt, "seed": 180, "clip_x0": True}
     return about, walks.over_guidance_scales(model, prompt, GUIDANCE_SCALES)
+
+
+def guidance_five(model: Model) -> tuple[dict, Iterator]:
+    """The course's five pictures at guidance 7."""
+    prompt = model.prompts[0]
+    about = {"model": model.title, "prompt": prompt, "seed": 180, "clip_x0": True, "guidance_scale": 7.0}
+    return about, walks.from_noise(model, prompt, guidance_scale=7.0)
 
 
 def hero(model: Model) -> tuple[dict, Iterator]:
@@ -45,25 +55,46 @@ def denoise(model: Model) -> tuple[dict, Iterator, Tensor]:
 
 
 def few_steps(model: Model) -> tuple[dict, Iterator]:
-    return _samples(model, 20)
+    return _prompts_in(model, 20)
 
 
 def many_steps(model: Model) -> tuple[dict, Iterator]:
-    return _samples(model, 50)
+    return _prompts_in(model, 50)
 
 
-def _samples(model: Model, num_inference_steps: int) -> tuple[dict, Iterator]:
-    """Five pictures of the first prompt at the model's own guidance, in so many steps."""
-    prompt, scale = model.prompts[0], model.guidance_scale
-    about = {
-        "model": model.title,
-        "prompt": prompt,
-        "seed": 180,
-        "guidance_scale": scale,
-        "num_inference_steps": num_inference_steps,
-    }
+def _prompts_in(model: Model, num_inference_steps: int) -> tuple[dict, Iterator]:
+    """The first three prompts at the model's own guidance, in so many steps."""
+    prompts, scale = list(model.prompts[:3]), model.guidance_scale
+    about = {"model": model.title, "prompts": ", ".join(prompts), "seed": 180, "guidance_scale": scale, "eta": 1.0}
+    about["num_inference_steps"] = num_inference_steps
     timesteps = model.schedule.spaced_timesteps(num_inference_steps)
-    return about, walks.from_noise(model, prompt, guidance_scale=scale, timesteps=timesteps)
+    return about, walks.from_noise(model, prompts, num_images=3, guidance_scale=scale, timesteps=timesteps)
+
+
+def five_free(model: Model) -> tuple[dict, Iterator]:
+    return _five(model, 1.0)
+
+
+def five_guided(model: Model) -> tuple[dict, Iterator]:
+    return _five(model, model.guidance_scale)
+
+
+def _five(model: Model, guidance_scale: float) -> tuple[dict, Iterator]:
+    """Five pictures of the first prompt."""
+    prompt = model.prompts[0]
+    about = {"model": model.title, "prompt": prompt, "seed": 180, "guidance_scale": guidance_scale, "eta": 1.0}
+    return about, walks.from_noise(model, prompt, guidance_scale=guidance_scale)
+
+
+def second_stage(model: Model) -> tuple[dict, Iterator] | None:
+    """What few_steps made, enlarged; None for a model of one stage."""
+    upscaler = model.upscaler()
+    if upscaler is None:
+        return None
+    about, walk = few_steps(model)
+    *_, last = walk
+    about = {"model": model.title, "prompts": about["prompts"], "seed": 180, "noise_level": 100}
+    return about, walks.upscale(upscaler, last.x_prev.clamp(-1, 1), list(model.prompts[:3]))
 
 
 def i_starts_of(model: Model) -> list[int]:
@@ -100,14 +131,125 @@ def inpainting(model: Model) -> tuple[dict, Iterator, Tensor]:
     return about, walks.inpainting(model, x0, walks.preset_mask("top half", model.shape[1]), prompt, guidance_scale=scale), x0
 
 
-LESSONS: dict[str, Callable[[Model], tuple]] = {
+ANAGRAMS = {  # the pairs that are tried, best first among (prompt, turned prompt, view)
+    "mnist": (("6", "9", "turn 180"),),
+    "emoji": (
+        ("a strawberry", "a castle", "turn 180"), ("a mushroom", "a pizza", "turn 180"), ("a penguin", "a skull", "turn 180"),
+        ("a snowy mountain", "a broccoli", "turn 180"), ("an ice cream cone", "a pine tree", "turn 180"),
+        ("a carrot", "a rocket", "turn 180"), ("a pumpkin", "an apple", "turn 180"), ("a sun", "a lemon", "turn 180"),
+    ),
+}  # fmt: skip
+HYBRIDS = {
+    "mnist": (("0", "1"), ("8", "3")),
+    "emoji": (
+        ("a lemon", "a bee"), ("a strawberry", "a ladybug"), ("a tennis ball", "a frog"), ("a pizza", "a sun"), ("a panda", "a skull"),
+        ("an earth", "a parrot"), ("a red heart", "a strawberry"), ("an orange", "a basketball"),
+    ),
+}  # fmt: skip
+SEEDS = (180, 181, 182)
+
+
+def anagram_prompts(model: str) -> tuple[str, str, str]:
+    """(prompt, turned_prompt, view) that the page opens with: what the kept opening shows, else the first pair."""
+    film = Film.load(opening_path("anagrams", model))
+    return (
+        (film.about["prompt"], film.about["turned_prompt"], film.about["view"])
+        if film
+        else ANAGRAMS.get(model, ANAGRAMS["emoji"])[0]
+    )
+
+
+def hybrid_prompts(model: str) -> tuple[str, str]:
+    """(far_prompt, near_prompt) that the page opens with."""
+    film = Film.load(opening_path("hybrids", model))
+    return (film.about["far_prompt"], film.about["near_prompt"]) if film else HYBRIDS.get(model, HYBRIDS["emoji"])[0]
+
+
+def _best(model: Model, tries: Sequence[tuple[dict, Callable[[], Iterator]]], worse_rank: Callable[[Tensor, dict], float]):
+    """Run every try and keep the one whose best picture has the better worse reading. Returns (about, walk again)."""
+    best = None
+    for about, walk in tries:
+        *_, last = walk()
+        score = worse_rank(last.x_prev.clamp(-1, 1), about)
+        print("  ", {k: v for k, v in about.items() if k != "model"}, f"worse of the two ranks: {score + 1:g}", flush=True)
+        if best is None or score < best[0]:
+            best = (score, about, walk)
+        if score == 0:
+            break
+    return best[1], best[2]()
+
+
+def anagrams(model: Model) -> tuple[dict, Iterator]:
+    """The first pair and seed that the judge reads both ways, or the nearest to it."""
+
+    def tries():
+        for seed in SEEDS:
+            for prompt, turned, view in ANAGRAMS[model.name]:
+                about = {"model": model.title, "prompt": prompt, "turned_prompt": turned, "view": view, "seed": seed}
+                about["guidance_scale"] = model.guidance_scale
+                yield about, partial(walks.anagrams, model, prompt, turned, VIEWS[view], num_images=6,
+                                     guidance_scale=model.guidance_scale, seed=seed)  # fmt: skip
+
+    def worse_rank(x: Tensor, about: dict) -> float:
+        one = model.judge.rank(x, model.class_of(about["prompt"]))
+        two = model.judge.rank(VIEWS[about["view"]].there(x), model.class_of(about["turned_prompt"]))
+        return torch.maximum(one, two).min().item()
+
+    return _best(model, tries(), worse_rank)
+
+
+def hybrids(model: Model) -> tuple[dict, Iterator]:
+    """The first pair and seed that the judge reads from afar and from near, or the nearest to it."""
+    kernel_size, sigma = walks.gaussian_for(model.shape[1])
+    kernel_size, sigma = min(kernel_size, 33), round(sigma, 1)
+
+    def tries():
+        for seed in SEEDS:
+            for far, near in HYBRIDS[model.name]:
+                about = {"model": model.title, "far_prompt": far, "near_prompt": near, "kernel_size": kernel_size, "sigma": sigma}
+                about |= {"seed": seed, "guidance_scale": model.guidance_scale}
+                yield about, partial(walks.hybrids, model, far, near, kernel_size=kernel_size, sigma=sigma, num_images=6,
+                                     guidance_scale=model.guidance_scale, seed=seed)  # fmt: skip
+
+    def worse_rank(x: Tensor, about: dict) -> float:
+        far = model.judge.rank(lowpass(x, kernel_size, sigma * 1.5), model.class_of(about["far_prompt"]))
+        near = model.judge.rank(x, model.class_of(about["near_prompt"]))
+        return torch.maximum(far, near).min().item()
+
+    return _best(model, tries(), worse_rank)
+
+
+def blends(model: Model) -> tuple[dict, Iterator]:
+    a, b = model.prompts[:2]
+    about = {"model": model.title, "from_prompt": a, "to_prompt": b, "seed": 180, "guidance_scale": model.guidance_scale}
+    return about, walks.blends(model, a, b, (0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0), guidance_scale=model.guidance_scale)
+
+
+def logo(model: Model) -> tuple[dict, Iterator]:
+    far, near = model.prompts[2:4]
+    kernel_size, sigma = walks.gaussian_for(model.shape[1])
+    about = {"model": model.title, "logo_far": far, "logo_near": near, "seed": 180, "guidance_scale": model.guidance_scale}
+    return about, walks.hybrids(
+        model, far, near, kernel_size=kernel_size, sigma=sigma, num_images=4, guidance_scale=model.guidance_scale
+    )
+
+
+LESSONS: dict[str, Callable[[Model], tuple | None]] = {
     "hero": hero,
     "denoise": denoise,
     "sampling": few_steps,
     "sampling50": many_steps,
+    "sampling_free": five_free,
+    "sampling_guided": five_guided,
+    "sampling_stage2": second_stage,
     "guidance": guidance,
+    "guidance_five": guidance_five,
     "sdedit": image_to_image,
     "inpainting": inpainting,
+    "anagrams": anagrams,
+    "hybrids": hybrids,
+    "prompts": blends,
+    "logo": logo,
 }
 """opening's name -> what made it, its walk and, where there is one, the clean picture x0. The
 page's `about` has the same keys, so it can say what was changed."""
@@ -121,7 +263,10 @@ def main() -> None:
     for name in args.models or available():
         model = open_model(name)
         for lesson in args.only or LESSONS:
-            about, walk, *x0 = LESSONS[lesson](model)
+            opening = LESSONS[lesson](model)
+            if opening is None:  # the model cannot do this
+                continue
+            about, walk, *x0 = opening
             film = Film(about, x0=x0[0][0].numpy() if x0 else None)
             for _ in film.record_all(walk):
                 pass

@@ -1,18 +1,9 @@
 from lessons_lib.ui import controls, page, parts
 from lessons_lib.ui.filmstrip import filmstrip
-from lessons_lib.ui.playground import play, warm
+from lessons_lib.ui.playground import meanwhile, play, warm
 
 with page.lesson_page("guidance", models=None) as lesson:
     import streamlit as st
-    import torch
-
-    from lessons_lib import measures
-    from lessons_lib.denoisers import ask, guided
-    from lessons_lib.images import eps_picture, from_uint8, to_uint8
-    from lessons_lib.measures import GUIDANCE_SCALES
-    from lessons_lib.models import open_model
-    from lessons_lib.ui.measure import measured
-    from lessons_lib.walks import from_noise, over_guidance_scales
 
     page.idea(
         "A network can be asked for the noise twice: once with your prompt, once without. **Guidance** starts at the second "
@@ -26,50 +17,76 @@ with page.lesson_page("guidance", models=None) as lesson:
     )  # fmt: skip
 
     name = st.session_state["model"]
+    with meanwhile(lesson.slug, name, columns=4):
+        import numpy as np
+        import torch
+
+        from lessons_lib import measures
+        from lessons_lib.denoisers import ask, guided
+        from lessons_lib.images import eps_picture, to_uint8
+        from lessons_lib.measures import GUIDANCE_SCALES
+        from lessons_lib.models import open_model
+        from lessons_lib.ui.measure import measured
+        from lessons_lib.walks import from_noise, over_guidance_scales
+
+        model = open_model(name)
     warm(name)
-    model = open_model(name)
+    wide = model.shape[2] * max(1, 128 // model.shape[2])  # a whole number of screen pixels for each of the picture's
     left, right = st.columns([1, 3], gap="large")
     with left:
         prompt = controls.prompt(lesson.slug, model)
+        parts.unknown_words_hint(model, prompt)
         seed = controls.seed()
         clip_x0 = controls.toggle(lesson.slug, "clip_x0", True, help="keep x0_hat in [-1, 1] at every move")
-    about = {"model": model.title, "prompt": prompt, "seed": seed, "clip_x0": clip_x0}
+    same = {"model": model.title, "prompt": prompt, "seed": seed, "clip_x0": clip_x0}
     with right:
 
-        def walk():
+        def over_scales():
             return over_guidance_scales(model, prompt, GUIDANCE_SCALES, seed=seed, clip_x0=clip_x0)
 
-        film = play(lesson.slug, name, about, walk, columns=4)
-        if film is not None and len(film.final) == len(GUIDANCE_SCALES):
-            reading = parts.readings(model, from_uint8(torch.from_numpy(film.final)))
-            captions = [f"scale {s:g}{r}" for s, r in zip(GUIDANCE_SCALES, reading, strict=True)]
-            parts.pictures_in_a_row(film.final, captions, parts.describe(film.about), wide=128)
-            st.caption(
-                "One noise, eight scales. 0 is unconditional, 1 conditional, above 1 guided. Below each: what the judge reads."
-            )
+        def captions(about):
+            return [f"scale {s:g}" for s in GUIDANCE_SCALES]
+
+        film = play(lesson.slug, name, same, over_scales, captions=captions, stream_wide=wide)
+        st.caption(
+            "One noise, eight scales: only `guidance_scale` differs. 0 is unconditional, 1 conditional, above 1 guided."
+            + (" Beside each scale, what the judge reads in the picture, and how surely." if model.judge else "")
+        )
     if film is not None:
         page.section("Every step")
         filmstrip(film, f"{lesson.slug}_strip", alt=parts.describe(film.about), columns=4, wide=560)
         parts.downloads(film, f"guidance-{name}-{seed}", columns=4)
 
+    page.section("Five pictures at one scale")
+    left, right = st.columns([1, 3], gap="large")
+    with left:
+        gamma = controls.slider(lesson.slug, "guidance_scale", 0.0, 15.0, 7.0, 0.5, help="gamma in the equation; 7 in the course")
+    with right:
+
+        def at_one_scale():
+            return from_noise(model, prompt, seed=seed, guidance_scale=gamma, clip_x0=clip_x0)
+
+        five = play(
+            lesson.slug, name, {**same, "guidance_scale": gamma}, at_one_scale, name="five", opening="guidance_five",
+            captions=lambda about: "12345", stream_wide=3 * model.shape[2],
+        )  # fmt: skip
+    if five is not None:
+        st.caption("The first of them on its way from noise to picture:")
+        stills = range(len(five)) if five.kept else range(0, len(five), 5)
+        way = [*(five.xt[i][0] for i in stills), five.final[0]]
+        ts = [*(f"t = {five.t[i]}" for i in stills), "clean" if five.finished else f"t = {five.t_prev[-1]}"]
+        parts.pictures_in_a_row(np.stack(way), ts, parts.describe(five.about), wide=3 * model.shape[2])
+
     page.section("Two answers and their difference")
     page.equation(r"\epsilon=\epsilon_{\text{uncond}}+\gamma\,(\epsilon_{\text{cond}}-\epsilon_{\text{uncond}})")
-    st.caption(
-        "gamma is guidance_scale. The paper writes (1 + w) eps_cond - w eps_uncond: w = gamma - 1 (Ho & Salimans 2022, eq. 6)."
-    )
-    if film is not None:
-        one, two = st.columns(2)
-        with one:
-            i = len(film) // 2
-            if len(film) > 1:
-                i = controls.slider(lesson.slug, "step", 1, 33, 6, 1, help="of the walk above") - 1
-            i = min(i, len(film) - 1)
-        with two:
-            gamma = controls.slider(lesson.slug, "guidance_scale", 0.0, 15.0, 7.0, 0.5)
-        t = film.t[i]
-        xt = torch.from_numpy(film.numbers[i][0])[None]
-        cond, uncond = ask([model.denoiser(prompt), model.denoiser("")], [xt, xt], t)
-        combined = guided(model.denoiser(prompt), model.denoiser(""), gamma)(xt, t)
+    st.caption("gamma is guidance_scale. Some write (1 + w) eps_cond - w eps_uncond: w = gamma - 1 (Ho & Salimans 2022, eq. 6).")
+    if five is not None:
+        fraction = controls.slider(lesson.slug, "t_fraction", 0.0, 1.0, 0.7, 0.01, help="where on the walk above: t / T")
+        i = min(range(len(five)), key=lambda i: abs(five.t[i] - fraction * model.schedule.T))
+        t, asked = five.t[i], five.about["prompt"]
+        xt = torch.from_numpy(five.numbers[i][0])[None]
+        cond, uncond = ask([model.denoiser(asked), model.denoiser("")], [xt, xt], t)
+        combined = guided(lambda xt, t: cond, lambda xt, t: uncond, gamma)(xt, t)
         answers = {
             f"x_t at t = {t}": xt,
             "eps_uncond": eps_picture(uncond.eps),
@@ -79,11 +96,15 @@ with page.lesson_page("guidance", models=None) as lesson:
             f"x0_hat at {gamma:g}": model.schedule.predict_x0(xt, t, combined.eps).clamp(-1, 1),
         }
         parts.pictures_in_a_row(
-            to_uint8(torch.cat(list(answers.values()))).numpy(), list(answers), f"{prompt}, step {i + 1}", wide=128
+            to_uint8(torch.cat(list(answers.values()))).numpy(), list(answers), f"prompt {asked}, t = {t}", wide=wide
         )
-        st.caption("live: the network was just asked, for the first picture of the strip above. Grey is zero.")
+        distance = (cond.eps - uncond.eps).pow(2).mean().sqrt().item()
+        st.caption(
+            f"live: the network was just asked, for the first of the five. Grey is zero. At t = {t} the two answers differ by "
+            f"{distance:.3f} (RMS; the noise itself has 1), and guidance multiplies that by {gamma:g}."
+        )
         page.section("One step, one pixel")
-        parts.microscope(film, model.schedule, f"{lesson.slug}_scope")
+        parts.microscope(five, model.schedule, f"{lesson.slug}_scope")
 
     if model.judge is not None:
         page.section("What it gains, what it costs")
@@ -91,23 +112,28 @@ with page.lesson_page("guidance", models=None) as lesson:
         def draw(rows: list[dict], key: str) -> None:
             xs = [r["guidance_scale"] for r in rows]
             left, right = st.columns(2)
+            chosen = {"mark": gamma, "mark_label": f"{gamma:g}", "markers": True}
             with left:
                 lines = {
                     "read right at once": (xs, [r["accuracy"] for r in rows]),
                     "in the first five": (xs, [r["top5"] for r in rows]),
                 }
-                parts.line_plot(lines, "guidance_scale", "share the judge reads as asked", f"{key}_a", markers=True)
+                parts.line_plot(lines, "guidance_scale", "share the judge reads as asked", f"{key}_a", **chosen)
             with right:
                 lines = {"diversity": (xs, [r["diversity"] for r in rows])}
-                parts.line_plot(lines, "guidance_scale", "diversity (RMS between pictures)", f"{key}_b", markers=True)
+                parts.line_plot(lines, "guidance_scale", "diversity (RMS between pictures)", f"{key}_b", **chosen)
 
         measured("guidance", name, lambda: measures.guidance(model, num_images=20), draw, minutes="about a minute")
+        st.caption(
+            "Left: the judge, a classifier that never saw a generated picture, reads what was drawn. Right: how far apart "
+            "pictures of one prompt are. Guidance buys the first with the second."
+        )
     page.show_source(guided, over_guidance_scales, from_noise)
     page.things_to_try(
         lesson,
         [
-            ("Without clipping, watch it burn", {"clip_x0": False}),
-            ("Early or late: at which step do the two answers differ most?", {"step": 2, "guidance_scale": 15.0}),
+            ("Without clipping, watch it burn", {"clip_x0": False, "guidance_scale": 15.0}),
+            ("Early or late: where on the walk do the two answers differ most?", {"t_fraction": 0.2}),
             ("Guidance 0: does the prompt still matter?", {"guidance_scale": 0.0}),
         ],
     )

@@ -102,7 +102,7 @@ class Upscaler:
     """Stage 2: a small picture made larger by its own walk.
 
     shape: (C, H, W) of what it makes. denoiser(image, prompt, noise_level, generator) -> Denoiser over that size, given
-    (B, C, h, w) in [-1, 1]; noise_level in timesteps says how much the enlarged picture is noised first, to hide its flaws.
+    (B, C, h, w) in [-1, 1] and one prompt or B; noise_level in timesteps says how much the enlarged picture is noised first, to hide its flaws.
     """
 
     schedule: Schedule
@@ -117,10 +117,14 @@ def upscaler_of(pipeline, words: Words) -> Upscaler:
     network = Batched(upscaling_network_of(pipeline.unet, schedule, pipeline.scheduler.config["prediction_type"]))
     size = pipeline.unet.config.sample_size
 
-    def denoiser(image: Tensor, prompt: str, noise_level: int = 100, generator: torch.Generator | None = None) -> Denoiser:
+    def denoiser(
+        image: Tensor, prompt: str | list[str], noise_level: int = 100, generator: torch.Generator | None = None
+    ) -> Denoiser:
+        each = [prompt] if isinstance(prompt, str) else prompt
+        embeds = torch.cat([words.encode(check_prompt(p)) for p in each])
         large = torch.nn.functional.interpolate(image.float(), size=size, mode="bilinear", align_corners=True)
         noised = noising.add_noise(large, noise_level, torch.randn(large.shape, generator=generator))
-        return Conditioned(network, upscaling_condition(noised, noise_level, words.encode(prompt)))
+        return Conditioned(network, upscaling_condition(noised, noise_level, embeds))
 
     return Upscaler(schedule, (3, size, size), denoiser)
 

@@ -78,8 +78,9 @@ def toggle(page: str, name: str, value: bool, *, help: str | None = None) -> boo
     return st.toggle(name, value, **_common(page, name, help))
 
 
-def text(page: str, name: str, value: str, *, help: str | None = None, max_chars: int = 200) -> str:
-    return st.text_input(name, value, max_chars=max_chars, **_common(page, name, help))[:max_chars]
+def text(page: str, name: str, value: str, *, help: str | None = None, max_chars: int = 200, label: str | None = None) -> str:
+    common = _common(page, name, help) | {"disabled": locked(label or name)}
+    return st.text_input(label or name, value, max_chars=max_chars, **common)[:max_chars]
 
 
 def seed(value: int = 180) -> int:
@@ -97,6 +98,22 @@ def prompt(page: str, model, *, name: str = "prompt", default: str | None = None
     if model.name == "mnist":
         return choice(page, f"{name}_digit", sorted(model.prompts), default=default, help=help, label=name)
     return text(page, name, default, help=help or "try: " + ", ".join(model.prompts[:8]))
+
+
+def prompts_name(model) -> str:
+    """The name in the link of the field that prompts() shows: digits and words are never mixed up."""
+    return "prompts_digits" if model.name == "mnist" else "prompts"
+
+
+def prompts(page: str, model, n: int = 3, *, at_most: int = 5) -> list[str]:
+    """Several things to draw, typed with commas between them; the model's first n where nothing can be used."""
+    default = list(model.prompts[:n])
+    typed = text(page, prompts_name(model), ", ".join(default), help=f"up to {at_most}, with commas between", label="prompts")
+    wanted = [p.strip() for p in typed.split(",") if p.strip()]
+    if model.name == "mnist" and any(p not in model.prompts for p in wanted):
+        st.caption(":orange[This model draws the digits 0 to 9: type some, with commas between.]")
+        wanted = [p for p in wanted if p in model.prompts]
+    return wanted[:at_most] or default
 
 
 def default_model() -> str:

@@ -67,22 +67,22 @@ class Take:
     about: the settings in view; when they differ from the shown film's own, the page says so.
     walk: called on Run; returns the iterator of Steps.
     opening: the kept film it opens with, cache/openings/OPENING-MODEL.npz.
-    captions: one a picture. With them the pictures stream and stay side by side, each under its own caption and the judge's
-    reading; without, they stream as one picture, which leaves its place to the page's own when the walk ends.
+    captions: the film's about -> one caption a picture. With them the pictures stream and stay side by side, each with its
+    own caption and the judge's reading; without, they stream as one, which leaves its place to the page's when the walk ends.
     x0: (1, C, H, W), the clean picture it is about, kept with the film.
     """
 
     about: dict
     walk: Callable[[], Iterator]
     opening: str
-    captions: Sequence[str] = ()
+    captions: Callable[[dict], Sequence[str]] | None = None
     x0: object = None
 
 
 def play(
     slug: str, model: str, about: dict, walk: Callable[[], Iterator], *, columns: int = 8, stream_wide: int = 480,
     channels: tuple[str, ...] = ("xt", "x0_hat"), name: str = "film", opening: str | None = None, x0=None,
-    shortcuts: bool = True, captions: Sequence[str] = (),
+    shortcuts: bool = True, captions: Callable[[dict], Sequence[str]] | None = None,
 ) -> Film | None:  # fmt: skip
     """Run and Stop, streaming; returns the film to show: the live one, or else the one kept from an earlier run.
 
@@ -109,14 +109,15 @@ def play(
 
 def play_each(
     slug: str, model: str, takes: dict[str, Take], *, name: str = "film", shortcuts: bool = True, columns: int = 8,
-    stream_wide: int = 128,
+    stream_wide: int = 128, side_by_side: bool = True,
 ) -> dict[str, Film | None]:  # fmt: skip
-    """Several walks under one Run, side by side, one after the other. Returns {title: film}; see play()."""
+    """Several walks under one Run, one after the other, each at its own place. Returns {title: film}; see play()."""
     key = f"{slug}_{name}_{model}"
     run, style = _buttons(key, shortcuts)
     screens = {}
-    for column, (title, take) in zip(st.columns(len(takes), gap="large"), takes.items(), strict=True):
-        with column:
+    places = st.columns(len(takes), gap="large") if side_by_side else [st.container() for _ in takes]
+    for place, (title, take) in zip(places, takes.items(), strict=True):
+        with place:
             st.markdown(f"**{title}**")
             save.note("text", f"**{title}**")
             screens[title] = _Screen(take, model, columns, ("xt",), stream_wide)
@@ -156,7 +157,7 @@ class _Screen:
         """Clear the pictures of what was shown before."""
         self.line.progress(0.0, text)
         with self.place.container():
-            self.slots = parts.slots(len(self.take.captions) or 1)
+            self.slots = parts.slots(len(self.take.captions(self.take.about)) if self.take.captions else 1)
 
     def stream(self, film: Film) -> None:
         """Run the walk into the film, every step seen."""
@@ -177,7 +178,7 @@ class _Screen:
     def _draw(self, film: Film, text: str) -> None:
         alt = f"{parts.describe(film.about)}, {text}"
         if self.take.captions:
-            parts.fill(self.slots, film.xt[-1], self.take.captions, alt, wide=self.wide)
+            parts.fill(self.slots, film.xt[-1], self.take.captions(film.about), alt, wide=self.wide)
         else:
             self.slots[0].image(self._side_by_side(film), alt=alt)
 
@@ -216,9 +217,8 @@ class _Screen:
         from lessons_lib.images import from_uint8
         from lessons_lib.models import open_model
 
-        captions = self.take.captions if len(self.take.captions) == len(film.final) else range(1, len(film.final) + 1)
         readings = parts.readings(open_model(self.model), from_uint8(torch.from_numpy(film.final)))
-        captions = [f"{c}{r}" for c, r in zip(captions, readings, strict=True)]
+        captions = [f"{c}{r}" for c, r in zip(self.take.captions(film.about), readings, strict=True)]
         with self.place.container():
             parts.pictures_in_a_row(film.final, captions, parts.describe(film.about), wide=self.wide)
 
