@@ -16,13 +16,14 @@ from lessons_lib.film import Film, opening_path
 from lessons_lib.pictures import enlarge, tiled, to_data_url
 from lessons_lib.ui import parts, save
 
-# While a walk runs, what the page still shows of the one before is hidden: a row of pictures makes room for the new one in
-# its place, all else keeps its height, so that nothing below moves.
+# While a walk runs, nothing of the one before is to be seen. It keeps its height, so that nothing moves; only a page's own row
+# of pictures, which follows a stream that is not such a row itself, makes room for it. When all is drawn anew nothing is
+# stale any more, and the next run of the script takes the style away.
 HIDE_THE_OLD = """
-<style>
-  [data-stale="true"]:has([data-testid="stImage"]) { display: none; }
-  [data-stale="true"] img, [data-stale="true"][class*="_strip"] { visibility: hidden; }
-</style>
+<style>[data-stale="true"] img, [data-stale="true"][class*="_strip"] { visibility: hidden; }</style>
+"""
+MAKE_ROOM = """
+<style>[data-stale="true"]:has([data-testid="stImage"]) { display: none; }</style>
 """
 
 
@@ -101,9 +102,8 @@ def play(
     film = st.session_state.get(key)
     if run:
         film = st.session_state[key] = _blank(take)  # at once, so that Stop finds what there is, and never an old run
-        style.html(HIDE_THE_OLD)
+        style.html(HIDE_THE_OLD if captions else HIDE_THE_OLD + MAKE_ROOM)
         screen.stream(film)
-        style.empty()
     return screen.show(film)
 
 
@@ -129,7 +129,6 @@ def play_each(
             screen.begin("waits for its turn")
         for film, screen in zip(films, screens.values(), strict=True):
             screen.stream(film)
-        style.empty()
     live = any(film is not None and len(film) for film in films)  # then no kept film stands beside a live one
     return {t: s.show(film, kept=not live) for (t, s), film in zip(screens.items(), films, strict=False)}
 
@@ -154,10 +153,13 @@ class _Screen:
         self.line, self.place = st.empty(), st.empty()
 
     def begin(self, text: str) -> None:
-        """Clear the pictures of what was shown before."""
+        """Clear the pictures of what was shown before; grey ones keep the place for the new."""
         self.line.progress(0.0, text)
+        captions = self.take.captions(self.take.about) if self.take.captions else ()
         with self.place.container():
-            self.slots = parts.slots(len(self.take.captions(self.take.about)) if self.take.captions else 1)
+            self.slots = parts.slots(len(captions) or 1)
+        if captions:
+            parts.fill(self.slots, np.full((len(captions), 1, 8, 8), 128, np.uint8), captions, text, wide=self.wide)
 
     def stream(self, film: Film) -> None:
         """Run the walk into the film, every step seen."""
