@@ -76,7 +76,7 @@ with page.lesson_page("one_step") as lesson:
         lesson,
         [
             ("A digit easily mistaken: 4", {"digit": 4, "example": 3}),
-            ("The network before its first step", {"epoch": 0}),
+            ("The network before its first step", {"epoch": "untrained"}),
             ("Draw your own: how unlike a digit may it be?", {"input": "your drawing"}),
             ("Other noise, same digit: does it matter which?", {"seed": 7}),
         ],

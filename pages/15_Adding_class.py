@@ -107,6 +107,6 @@ with page.lesson_page("class") as lesson:
             ("No class at all", {"guidance_scale": 0}),
             ("Guidance 10: overdone", {"guidance_scale": 10}),
             ("The course's full walk of 300 steps", {"num_inference_steps": 300}),
-            ("The network before its first step", {"epoch": 0}),
+            ("The network before its first step", {"epoch": "untrained"}),
         ],
     )

@@ -240,3 +240,14 @@ def answers_to_nothing(seed: int):
     from lessons_lib.mnist.one_step import blind
 
     return blind(seed=seed)
+
+
+@st.cache_data(max_entries=64, show_spinner="cutting skip connections ...")
+def skip_damage(network: str, timestep: int) -> list[dict]:
+    """inside.damage() as a table's rows."""
+    from lessons_lib.mnist.inside import damage
+
+    return [
+        {"skips": r["skips"], "loss": f"{r['loss']:.4f}", "PSNR (dB)": f"{r['PSNR (dB)']:.1f}"}
+        for r in damage(network, timestep=timestep)
+    ]

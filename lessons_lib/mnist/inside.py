@@ -1,0 +1,253 @@
+"""Look inside the UNet with hooks on the real module: what every block takes, gives and costs; cut its skip connections.
+
+Hooks would be seen by every session that shares a network, so they sit on a private copy that shares only the weights.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import Tensor, nn
+
+from lessons_lib import metrics
+from lessons_lib.images import from_uint8, from_unit
+from lessons_lib.mnist.moments import last_epoch, network_at
+from lessons_lib.mnist.one_step import noised
+from lessons_lib.mnist.sample import condition_of
+from lessons_lib.mnist.shown import shown_digits
+from lessons_lib.mnist.train import NUM_CLASSES, Settings
+from lessons_lib.mnist.unet import UNet, num_parameters
+
+BLOCKS = ("conv_in", "down1", "down2", "flatten", "unflatten", "up1", "up2", "conv_out", "out")
+CONDITIONS = ("time1", "time2", "class1", "class2")
+SKIPS = {"conv_in": "conv_out", "down1": "up2", "down2": "up1"}
+"""Skip connections: from this block's output -> into that block, behind what comes from below."""
+AFTER = {"time1": "up1", "class1": "up1", "time2": "up2", "class2": "up2"}
+"""Where a condition can be seen to have acted: in the first half of what this block takes."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block as it was seen to run on one picture. Shapes are (C, H, W), or (features,) going into a condition.
+
+    multiply_adds: of its convolutions and linear layers; normalisation and activation are left out.
+    """
+
+    name: str
+    kind: str
+    takes: tuple[int, ...]
+    gives: tuple[int, ...]
+    parameters: int
+    multiply_adds: int
+
+
+def private_copy(unet: UNet) -> UNet:
+    """The same network with modules of its own, for hooks, and the same tensors for weights."""
+    shared = {id(t): t for t in (*unet.parameters(), *unet.buffers())}
+    return copy.deepcopy(unet, shared)
+
+
+@cache
+@torch.no_grad()
+def architecture(num_hiddens: int, *, time_conditioned: bool = False, num_classes: int = 0) -> tuple[Block, ...]:
+    """Every block of such a UNet in the order it runs, measured by hooks on one pass.
+
+    The weights are random: only shapes are looked at.
+    """
+    with torch.random.fork_rng(devices=[]):
+        unet = UNet(num_hiddens, time_conditioned=time_conditioned, num_classes=num_classes).eval()
+    made: list[Block] = []
+    cost: dict[str, int] = {}
+
+    for name, child in unet.named_children():
+
+        def count(module, inputs, output, name=name):
+            cost[name] = cost.get(name, 0) + multiply_adds(module, inputs[0], output)
+
+        def note(module, inputs, output, name=name):
+            made.append(
+                Block(
+                    name, type(module).__name__, tuple(inputs[0].shape[1:]), tuple(output.shape[1:]), num_parameters(module),
+                    cost.get(name, 0),
+                )
+            )  # fmt: skip
+
+        for layer in child.modules():
+            if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+                layer.register_forward_hook(count)
+        child.register_forward_hook(note)
+    t = torch.zeros(1) if time_conditioned else None
+    unet(torch.zeros(1, 1, 28, 28), t, torch.zeros(1, num_classes) if num_classes else None)
+    return tuple(made)
+
+
+def multiply_adds(layer: nn.Module, x: Tensor, y: Tensor) -> int:
+    """Multiplications (each with its addition) of one layer on one batch: what every output sums over, or every input feeds."""
+    if isinstance(layer, nn.Conv2d):
+        return y.numel() * layer.in_channels // layer.groups * layer.kernel_size[0] * layer.kernel_size[1]
+    if isinstance(layer, nn.ConvTranspose2d):
+        return x.numel() * layer.out_channels // layer.groups * layer.kernel_size[0] * layer.kernel_size[1]
+    if isinstance(layer, nn.Linear):
+        return y.numel() * layer.in_features
+    return 0
+
+
+@dataclass(frozen=True, eq=False)
+class Inside:
+    """Everything seen in one pass. takes, gives: block's name -> (B, C, H, W). answer: (B, 1, 28, 28)."""
+
+    takes: dict[str, Tensor]
+    gives: dict[str, Tensor]
+    answer: Tensor
+
+    def conditioned(self, block: str) -> Tensor:
+        """What came from below into up1 or up2, after time and class acted on it: the first half of what the block takes."""
+        return self.takes[block][:, : self.takes[block].shape[1] // 2]
+
+
+@torch.no_grad()
+def look_inside(unet: UNet, x: Tensor, t: Tensor | None = None, c: Tensor | None = None, cut: Collection[str] = ()) -> Inside:
+    """One pass of the network with every block watched. Arguments as UNet.forward; cut as without_skips."""
+    seen = without_skips(unet, cut)
+    takes: dict[str, Tensor] = {}
+    gives: dict[str, Tensor] = {}
+    for name, child in seen.named_children():
+
+        def watch(module, inputs, output, name=name):
+            takes[name], gives[name] = inputs[0], output
+
+        child.register_forward_hook(watch)
+    return Inside(takes, gives, seen(x, t, c))
+
+
+def without_skips(unet: UNet, cut: Collection[str]) -> UNet:
+    """A copy whose skip connections from the named blocks carry zeros; the weights are shared.
+
+    Args: cut: of SKIPS, "conv_in", "down1", "down2"; none leaves the network as it is.
+    Raises: ValueError for a name that starts no skip connection.
+    """
+    unknown = set(cut) - set(SKIPS)
+    if unknown:
+        raise ValueError(f"skip connections start at {', '.join(SKIPS)}; got {', '.join(sorted(unknown))}")
+    copied = private_copy(unet)
+    for start in cut:
+
+        def zero(module, inputs):
+            below, skip = inputs[0].chunk(2, 1)
+            return (torch.cat([below, torch.zeros_like(skip)], 1),)
+
+        getattr(copied, SKIPS[start]).register_forward_pre_hook(zero)
+    return copied
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What a network is asked about digits x0 (B, 1, 28, 28) in [-1, 1], and how its answer becomes a clean guess.
+
+    given: the noisy picture it sees. t, c: its conditions or None. eps: the noise that was added.
+    """
+
+    x0: Tensor
+    given: Tensor
+    t: Tensor | None
+    c: Tensor | None
+    eps: Tensor
+    timestep: int
+    settings: Settings
+
+    def guess(self, answer: Tensor) -> Tensor:
+        """The clean picture in [-1, 1] that an answer means: itself for the one-step denoiser, else x0_hat, clipped."""
+        if self.settings.network == "one_step":
+            return from_unit(answer).clamp(-1, 1)
+        return self.settings.schedule.predict_x0(self.given, self.timestep, answer).clamp(-1, 1)
+
+    def picture(self) -> Tensor:
+        """The noisy picture as something to look at in [-1, 1]."""
+        return from_unit(self.given) if self.settings.network == "one_step" else self.given
+
+    def target(self) -> Tensor:
+        """What the network was trained to answer."""
+        return (self.x0 + 1) / 2 if self.settings.network == "one_step" else self.eps
+
+
+def ask(settings: Settings, x: Tensor, labels: Sequence[int] | None, timestep: int = 150, seed: int = 180) -> Question:
+    """The question a network was trained on, for digits x (B, 1, 28, 28) in [0, 1]; labels of None hide the class."""
+    g = torch.Generator().manual_seed(seed)
+    eps = torch.randn(x.shape, generator=g)
+    if settings.network == "one_step":
+        return Question(from_unit(x), noised(x, settings.sigma, seed), None, None, eps, 0, settings)
+    xt = settings.schedule.add_noise(from_unit(x), timestep, eps)
+    t = torch.full((len(x),), timestep / settings.T)
+    c = None
+    if settings.network == "class_conditioned":
+        c = condition_of(labels).expand(len(x), NUM_CLASSES)
+    return Question(from_unit(x), xt, t, c, eps, timestep, settings)
+
+
+CUTS: dict[str, tuple[str, ...]] = {
+    "none cut": (), "cut at 28 x 28": ("conv_in",), "cut at 14 x 14": ("down1",), "cut at 7 x 7": ("down2",),
+    "all cut": tuple(SKIPS),
+}  # fmt: skip
+
+
+def damage(network: str, *, timestep: int = 150, num_images: int = 10) -> list[dict]:
+    """What cutting each skip connection does to the last shipped network, on test digits.
+
+    Rows: cut; "loss", the mean squared error of what the network is to answer; "PSNR (dB)" of the clean guess.
+    """
+    unet, settings = network_at(network, last_epoch(network))
+    digits = shown_digits()
+    every = len(digits.images) // num_images
+    x = (from_uint8(torch.from_numpy(digits.images[::every])) + 1) / 2
+    question = ask(settings, x, digits.labels[::every].tolist(), timestep)
+    rows = []
+    for name, cut in CUTS.items():
+        answer = look_inside(unet, question.given, question.t, question.c, cut).answer
+        psnr = metrics.psnr(question.guess(answer), question.x0).mean().item()
+        rows.append({"skips": name, "loss": metrics.mse(answer, question.target()).mean().item(), "PSNR (dB)": psnr})
+    return rows
+
+
+@torch.no_grad()
+def condition_by_time(unet: UNet, block: str, points: int = 61) -> tuple[list[float], Tensor]:
+    """(t / T, (points, channels)): what time1 or time2 adds to each channel, from t = 0 to T. Raises KeyError for no such block."""
+    t = torch.linspace(0, 1, points)
+    return t.tolist(), dict(unet.named_children())[block](t[:, None]).flatten(1)
+
+
+@torch.no_grad()
+def condition_by_class(unet: UNet, block: str) -> Tensor:
+    """(11, channels): what class1 or class2 multiplies each channel by, for the digits 0 .. 9 and for no class."""
+    told = torch.cat([torch.eye(NUM_CLASSES), torch.zeros(1, NUM_CLASSES)])
+    return dict(unet.named_children())[block](told).flatten(1)
+
+
+def effect_of_conditions(unet: UNet, question: Question) -> list[dict]:
+    """What telling another t or class changes, for one picture of a network that is told them.
+
+    Rows: told; "into up1" and "into up2", the RMS change of the activations there, as a share of their own RMS; "answer",
+    the same of the network's answer. The first row is what was asked, so all its changes are 0.
+    """
+    T = question.settings.T
+    told = {"as asked": (question.t, question.c)}
+    for t in (0, T - 1):
+        told[f"t = {t}"] = (torch.full_like(question.t, t / T), question.c)
+    if question.c is not None:
+        told["class hidden"] = (question.t, torch.zeros_like(question.c))
+        told["the next digit"] = (question.t, question.c.roll(1, 1))
+    rows, asked = [], None
+    for name, (t, c) in told.items():
+        inside = look_inside(unet, question.given, t, c)
+        seen = {"into up1": inside.conditioned("up1"), "into up2": inside.conditioned("up2"), "answer": inside.answer}
+        asked = asked or seen
+        rows.append({"told": name, **{k: (rms(v - asked[k]) / rms(asked[k])) for k, v in seen.items()}})
+    return rows
+
+
+def rms(x: Tensor) -> float:
+    """Root of the mean square."""
+    return x.square().mean().sqrt().item()

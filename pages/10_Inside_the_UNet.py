@@ -1,0 +1,147 @@
+from lessons_lib.ui import controls, digits, page, parts, unet
+
+NETWORKS = ("one_step", "time_conditioned", "class_conditioned")
+SKIPS = {"cut_28": "conv_in", "cut_14": "down1", "cut_7": "down2"}
+
+with page.lesson_page("unet") as lesson:
+    import streamlit as st
+
+    page.idea(
+        "The network behind every lesson of Part B is a U: it halves the picture twice, squeezes it to one number a channel, and "
+        "builds it up again. **Skip connections** hand the details straight across. Everything below is measured by hooks on the "
+        "module that runs, not drawn from a diagram."
+    )
+    page.question(
+        lesson.slug, "Where does the network spend most of its multiplications?",
+        ["in the middle, where it has most channels", "at 28 x 28, near the output", "evenly everywhere"],
+        "Near the output: every channel is computed at 784 places there, and the skip connection doubles what comes in. The "
+        "drawing shades each block by its multiply-adds (MA).",
+    )  # fmt: skip
+
+    left, right = st.columns([1, 3], gap="large")
+    with left:
+        network = controls.choice(lesson.slug, "network", NETWORKS, default="class_conditioned")
+        D = controls.select_slider(
+            lesson.slug, "num_hiddens", (8, 16, 32, 64, 128, 256), 64, help="D, of the drawing and its counts"
+        )
+        cut = [
+            start for name, start in SKIPS.items() if controls.toggle(lesson.slug, name, False, help="cut this skip connection")
+        ]
+
+    import torch
+
+    from lessons_lib import metrics
+    from lessons_lib.images import to_uint8
+    from lessons_lib.mnist import inside, moments, one_step
+    from lessons_lib.mnist.unet import UNet
+
+    conditions = {"time_conditioned": network != "one_step", "num_classes": 10 if network == "class_conditioned" else 0}
+    blocks = inside.architecture(D, **conditions)
+    names = [b.name for b in blocks]
+    with right:
+        block = controls.choice(
+            lesson.slug, "block", names, default="down2", help="or click one in the drawing; its feature maps are shown below"
+        )
+        unet.show_drawing(lesson.slug, blocks, block, cut)
+        total, work = sum(b.parameters for b in blocks), sum(b.multiply_adds for b in blocks)
+        one, two, three = st.columns(3)
+        one.metric("parameters", f"{total:,}")
+        two.metric("multiply-adds a pass", unet.short(work))
+        three.metric("of them at 28 x 28", f"{sum(b.multiply_adds for b in blocks if b.gives[-1] == 28) / work:.0%}")
+    with st.expander("All blocks as a table"):
+        digits.table(
+            [
+                {
+                    "block": b.name, "kind": b.kind, "takes": " x ".join(map(str, b.takes)), "gives": " x ".join(map(str, b.gives)),
+                    "parameters": b.parameters, "multiply-adds": b.multiply_adds,
+                }
+                for b in blocks
+            ]
+        )  # fmt: skip
+
+    page.section("A digit on its way through")
+    if digits.ships(network):
+        net, settings = moments.network_at(network, moments.last_epoch(network))
+        left, right = digits.columns(lesson.slug)
+        with left:
+            x_uint8, name = digits.digit_in_view(lesson.slug)
+            t = 150
+            if network != "one_step":
+                t = int(
+                    controls.slider(
+                        lesson.slug, "t", 0, settings.T - 1, 150, 1, help="how noisy the picture is, and is said to be"
+                    )
+                )
+            told = None
+            if network == "class_conditioned":
+                told = controls.choice(
+                    lesson.slug, "class", [*digits.ALL_DIGITS, "none"], default="7", help="what the network is told"
+                )
+            seed = controls.seed()
+        labels = None if told in (None, "none") else [int(told)]
+        question = inside.ask(settings, one_step.to_unit(x_uint8), labels, t, seed)
+        whole = inside.look_inside(net, question.given, question.t, question.c)
+        seen = inside.look_inside(net, question.given, question.t, question.c, cut) if cut else whole
+        with right:
+            guesses = {"clean guess": question.guess(whole.answer)}
+            if cut:
+                guesses["clean guess, skips cut"] = question.guess(seen.answer)
+            captions = [f"{k}, PSNR {metrics.psnr(g, question.x0).item():.1f} dB" for k, g in guesses.items()]
+            row = torch.cat([question.picture(), *guesses.values(), question.x0])
+            parts.pictures_in_a_row(to_uint8(row).numpy(), ["what it sees", *captions, "original"], name, wide=130)
+            unet.feature_maps(block, seen.gives[block][0].numpy(), f"{name}, {network}") if block in seen.gives else None
+            st.caption(f"live: {digits.which_epochs(network)}. The drawing's D is free, the feature maps are this network's.")
+
+        if network != "one_step":
+            page.section("Where time and class enter")
+            page.equation(
+                r"\text{up1}\bigl(c_1\odot\text{unflatten}+t_1,\;\text{skip}\bigr)\qquad"
+                r"\text{up2}\bigl(c_2\odot\text{up1}+t_2,\;\text{skip}\bigr)"
+                if labels is not None or network == "class_conditioned"
+                else r"\text{up1}\bigl(\text{unflatten}+t_1,\;\text{skip}\bigr)\qquad\text{up2}\bigl(\text{up1}+t_2,\;\text{skip}\bigr)"
+            )
+            place = controls.choice(lesson.slug, "place", ["1", "2"], help="1: after unflatten, 2: after up1")
+            into = f"up{place}"
+            before = {"1": "unflatten", "2": "up1"}[place]
+            one, two = st.columns(2)
+            with one:
+                unet.feature_maps(before, seen.gives[before][0, :32].numpy(), "before time and class")
+            with two:
+                unet.feature_maps(f"into {into}", seen.conditioned(into)[0, :32].numpy(), "after time and class")
+            ts, shift = inside.condition_by_time(net, f"time{place}")
+            steps = [v * settings.T for v in ts]
+            unet.heatmap(
+                shift.T.numpy(), steps, list(range(shift.shape[1])), "t", "channel", f"{lesson.slug}_times", middle=0, mark=t
+            )
+            st.caption(f"time{place}: what is added to every channel, for every t; the dotted line is the t in view.")
+            if network == "class_conditioned":
+                scale = inside.condition_by_class(net, f"class{place}")
+                unet.heatmap(
+                    scale.numpy(), list(range(scale.shape[1])), [*digits.ALL_DIGITS, "none"], "channel", "class",
+                    f"{lesson.slug}_classes", middle=0,
+                )  # fmt: skip
+                st.caption(f"class{place}: what every channel is multiplied by, for each digit and for no class; white switches a channel off.")
+            effects = inside.effect_of_conditions(net, question)
+            digits.table([{k: v if k == "told" else f"{v:.0%}" for k, v in row.items()} for row in effects])
+            st.caption(
+                "Tell it something else about the same picture: RMS change of the activations and of the answer, in % of theirs."
+            )
+
+        page.section("Cut the skip connections")
+        rows = digits.skip_damage(network, t)
+        digits.table(rows)
+        st.caption(
+            f"Ten test digits{'' if network == 'one_step' else f' at t = {t}'}, one of each. loss: the mean squared error of what the "
+            "network is to answer. The one at 28 x 28 carries what the bottleneck cannot: where exactly the pixels are."
+        )
+    page.show_source(UNet.forward, inside.architecture, inside.look_inside, inside.without_skips)
+    page.things_to_try(
+        lesson,
+        [
+            ("Cut the skip at 28 x 28", {"cut_28": True}),
+            ("Cut only the one at 7 x 7: who misses it?", {"cut_7": True}),
+            ("The bottleneck: one number a channel", {"block": "flatten"}),
+            ("Tell it a 0 while it sees a 7", {"class": "0", "t": 200}),
+            ("The course's one-step denoiser, D = 128", {"network": "one_step", "num_hiddens": 128}),
+        ],
+    )
