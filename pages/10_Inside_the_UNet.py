@@ -1,4 +1,5 @@
 from lessons_lib.ui import controls, digits, page, parts, unet
+from lessons_lib.ui.playground import meanwhile
 
 NETWORKS = ("one_step", "time_conditioned", "class_conditioned")
 SKIPS = {"cut_28": "conv_in", "cut_14": "down1", "cut_7": "down2"}
@@ -28,12 +29,13 @@ with page.lesson_page("unet") as lesson:
             start for name, start in SKIPS.items() if controls.toggle(lesson.slug, name, False, help="cut this skip connection")
         ]
 
-    import torch
+    with right, meanwhile(lesson.slug, "mnist"):
+        import torch
 
-    from lessons_lib import metrics
-    from lessons_lib.images import to_uint8
-    from lessons_lib.mnist import inside, moments, one_step
-    from lessons_lib.mnist.unet import UNet
+        from lessons_lib import metrics
+        from lessons_lib.images import to_uint8
+        from lessons_lib.mnist import inside, moments, one_step
+        from lessons_lib.mnist.unet import UNet
 
     conditions = {"time_conditioned": network != "one_step", "num_classes": 10 if network == "class_conditioned" else 0}
     blocks = inside.architecture(D, **conditions)
@@ -120,7 +122,9 @@ with page.lesson_page("unet") as lesson:
                     scale.numpy(), list(range(scale.shape[1])), [*digits.ALL_DIGITS, "none"], "channel", "class",
                     f"{lesson.slug}_classes", middle=0,
                 )  # fmt: skip
-                st.caption(f"class{place}: what every channel is multiplied by, for each digit and for no class; white switches a channel off.")
+                st.caption(
+                    f"class{place}: what every channel is multiplied by, for each digit and for no class; white switches a channel off."
+                )
             effects = inside.effect_of_conditions(net, question)
             digits.table([{k: v if k == "told" else f"{v:.0%}" for k, v in row.items()} for row in effects])
             st.caption(
@@ -134,7 +138,7 @@ with page.lesson_page("unet") as lesson:
             f"Ten test digits{'' if network == 'one_step' else f' at t = {t}'}, one of each. loss: the mean squared error of what the "
             "network is to answer. The one at 28 x 28 carries what the bottleneck cannot: where exactly the pixels are."
         )
-    page.show_source(UNet.forward, inside.architecture, inside.look_inside, inside.without_skips)
+    page.show_source(UNet.forward, inside.architecture, inside.Watched, inside.without_skips)
     page.things_to_try(
         lesson,
         [

@@ -1,7 +1,7 @@
 from lessons_lib.ui import controls, digits, page, parts
 from lessons_lib.ui.filmstrip import filmstrip
 from lessons_lib.ui.measure import measured
-from lessons_lib.ui.playground import play
+from lessons_lib.ui.playground import meanwhile, play
 
 NETWORK, COLUMNS = "time_conditioned", 6
 
@@ -31,10 +31,11 @@ with page.lesson_page("time") as lesson:
         )  # fmt: skip
         seed = controls.seed()
 
-    from lessons_lib.mnist import errors, moments
-    from lessons_lib.mnist.train import batch_loss
-    from lessons_lib.mnist.unet import FCBlock, UNet
-    from lessons_lib.mnist.walks import LIES, lied_to, through_training, truth_and_lie
+    with right, meanwhile(lesson.slug, "mnist", columns=COLUMNS):
+        from lessons_lib.mnist import errors, moments
+        from lessons_lib.mnist.train import batch_loss
+        from lessons_lib.mnist.unet import FCBlock, UNet
+        from lessons_lib.mnist.walks import LIES, lied_to, through_training, truth_and_lie
 
     with right:
         shipped = digits.ships(NETWORK)

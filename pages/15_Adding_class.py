@@ -1,7 +1,7 @@
 from lessons_lib.ui import controls, digits, page, parts
 from lessons_lib.ui.filmstrip import filmstrip
 from lessons_lib.ui.measure import measured
-from lessons_lib.ui.playground import play
+from lessons_lib.ui.playground import meanwhile, play
 
 NETWORK, COLUMNS = "class_conditioned", 10
 
@@ -21,10 +21,11 @@ with page.lesson_page("class") as lesson:
     )  # fmt: skip
 
     left, right = st.columns([1, 3], gap="large")
-    from lessons_lib.mnist import errors, moments
-    from lessons_lib.mnist.train import batch_loss
-    from lessons_lib.mnist.unet import UNet
-    from lessons_lib.mnist.walks import DIGITS, four_of_each
+    with right, meanwhile(lesson.slug, "mnist", columns=COLUMNS):
+        from lessons_lib.mnist import errors, moments
+        from lessons_lib.mnist.train import batch_loss
+        from lessons_lib.mnist.unet import UNet
+        from lessons_lib.mnist.walks import DIGITS, four_of_each
 
     with right:
         shipped = digits.ships(NETWORK)

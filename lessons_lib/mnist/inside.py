@@ -109,19 +109,30 @@ class Inside:
         return self.takes[block][:, : self.takes[block].shape[1] // 2]
 
 
-@torch.no_grad()
+class Watched:
+    """A private copy of a network that tells what it saw: watched(x, t, c) -> Inside. cut as without_skips."""
+
+    def __init__(self, unet: UNet, cut: Collection[str] = ()):
+        self._unet = without_skips(unet, cut)
+        self._takes: dict[str, Tensor] = {}
+        self._gives: dict[str, Tensor] = {}
+        for name, child in self._unet.named_children():
+
+            def watch(module, inputs, output, name=name):
+                self._takes[name], self._gives[name] = inputs[0], output
+
+            child.register_forward_hook(watch)
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor, t: Tensor | None = None, c: Tensor | None = None) -> Inside:
+        """Arguments as UNet.forward."""
+        answer = self._unet(x, t, c)
+        return Inside(dict(self._takes), dict(self._gives), answer)
+
+
 def look_inside(unet: UNet, x: Tensor, t: Tensor | None = None, c: Tensor | None = None, cut: Collection[str] = ()) -> Inside:
     """One pass of the network with every block watched. Arguments as UNet.forward; cut as without_skips."""
-    seen = without_skips(unet, cut)
-    takes: dict[str, Tensor] = {}
-    gives: dict[str, Tensor] = {}
-    for name, child in seen.named_children():
-
-        def watch(module, inputs, output, name=name):
-            takes[name], gives[name] = inputs[0], output
-
-        child.register_forward_hook(watch)
-    return Inside(takes, gives, seen(x, t, c))
+    return Watched(unet, cut)(x, t, c)
 
 
 def without_skips(unet: UNet, cut: Collection[str]) -> UNet:
@@ -239,9 +250,9 @@ def effect_of_conditions(unet: UNet, question: Question) -> list[dict]:
     if question.c is not None:
         told["class hidden"] = (question.t, torch.zeros_like(question.c))
         told["the next digit"] = (question.t, question.c.roll(1, 1))
-    rows, asked = [], None
+    rows, asked, watched = [], None, Watched(unet)
     for name, (t, c) in told.items():
-        inside = look_inside(unet, question.given, t, c)
+        inside = watched(question.given, t, c)
         seen = {"into up1": inside.conditioned("up1"), "into up2": inside.conditioned("up2"), "answer": inside.answer}
         asked = asked or seen
         rows.append({"told": name, **{k: (rms(v - asked[k]) / rms(asked[k])) for k, v in seen.items()}})

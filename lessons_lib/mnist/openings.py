@@ -18,7 +18,7 @@ from lessons_lib.errors import LessonsError
 from lessons_lib.film import Film, opening_path
 from lessons_lib.images import from_unit, to_uint8
 from lessons_lib.measures import kept_path
-from lessons_lib.mnist import errors, moments, one_step, walks
+from lessons_lib.mnist import errors, inside, moments, one_step, walks
 from lessons_lib.mnist.shown import shown_digits
 
 MAX_BYTES = 250_000
@@ -32,11 +32,11 @@ def still(about: dict, pictures: Tensor) -> Film:
 
 
 def one_step_opening() -> Iterator[tuple[str, Film]]:
+    moments.last_epoch("one_step")  # says so if none ships
     x = one_step.to_unit(shown_digits().digit(7))
     look = one_step.through_training(moments.compared("one_step"), x)
-    about = {"pictures": ", ".join(look.names), "digit": 7, "seed": 180}
     order = [0, len(look.names) - 1, *range(1, len(look.names) - 1)]  # the answer last: it is what the contents page shows
-    about["pictures"] = ", ".join(look.names[i] for i in order)
+    about = {"pictures": ", ".join(look.names[i] for i in order), "digit": 7, "seed": 180}
     yield "one_step", still(about, look.pictures[order])
 
 
@@ -45,6 +45,17 @@ def out_of_its_depth_opening() -> Iterator[tuple[str, Film]]:
     look = one_step.through_training([moments.last_epoch("one_step")], x, 0.8)
     about = {"pictures": ", ".join(look.names[i] for i in (2, 0, 1)), "digit": 7, "sigma": 0.8, "seed": 180}
     yield "out_of_its_depth", still(about, look.pictures[[2, 0, 1]])
+
+
+def unet_opening() -> Iterator[tuple[str, Film]]:
+    """What the last block on the way up makes of a noisy 7: its first channels, each on its own scale."""
+    network = next((n for n in ("class_conditioned", "time_conditioned", "one_step") if moments.moments(n)), "class_conditioned")
+    unet, settings = moments.network_at(network, moments.last_epoch(network))
+    question = inside.ask(settings, one_step.to_unit(shown_digits().digit(7)), [7])
+    maps = inside.look_inside(unet, question.given, question.t, question.c).gives["up2"][0, :8, None]
+    low, high = maps.amin((1, 2, 3), keepdim=True), maps.amax((1, 2, 3), keepdim=True)
+    about = {"pictures": "feature maps of up2", "network": network, "digit": 7, "t": question.timestep, "seed": 180}
+    yield "unet", still(about, (maps - low) / (high - low).clamp_min(1e-6))
 
 
 def filmed(about: dict, walk: Iterator) -> Film:
@@ -75,6 +86,7 @@ def class_opening() -> Iterator[tuple[str, Film]]:
 
 
 LESSONS: dict[str, Callable[[], Iterator[tuple[str, Film]]]] = {
+    "unet": unet_opening,
     "one_step": one_step_opening,
     "out_of_its_depth": out_of_its_depth_opening,
     "time": time_opening,
