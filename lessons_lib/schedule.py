@@ -39,7 +39,7 @@ class Schedule:
     @classmethod
     def linear(cls, T: int = 1000, beta_start: float = 1e-4, beta_end: float = 0.02) -> Schedule:
         """Betas on a straight line from beta_start to beta_end (DDPM, section 4)."""
-        betas = torch.linspace(beta_start, beta_end, T, dtype=torch.float64)
+        betas = torch.linspace(beta_start, beta_end, _whole("T", T, 1), dtype=torch.float64)
         return cls((1 - betas).cumprod(0))
 
     @classmethod
@@ -49,7 +49,7 @@ class Schedule:
         def f(u: float) -> float:
             return math.cos((u + 0.008) / 1.008 * math.pi / 2) ** 2
 
-        betas = [min(1 - f((t + 1) / T) / f(t / T), max_beta) for t in range(T)]
+        betas = [min(1 - f((t + 1) / T) / f(t / T), max_beta) for t in range(_whole("T", T, 1))]
         return cls((1 - torch.tensor(betas, dtype=torch.float64)).cumprod(0))
 
     @property
@@ -59,12 +59,7 @@ class Schedule:
 
     def check_timestep(self, t: int, *, clean_allowed: bool = False) -> int:
         """t itself if it is a timestep of this schedule, else ValueError with the bad value."""
-        if isinstance(t, bool) or int(t) != t:
-            raise ValueError(f"a timestep is a whole number, got {t!r}")
-        low = CLEAN if clean_allowed else 0
-        if not low <= t < self.T:
-            raise ValueError(f"timestep {t} is outside {low} .. {self.T - 1}")
-        return int(t)
+        return _whole("timestep", t, CLEAN if clean_allowed else 0, self.T - 1)
 
     def alpha_bar(self, t: int | Tensor) -> float | Tensor:
         """alpha_bar at t: a float for one timestep (1.0 at CLEAN), a (B,) tensor for a batch of them."""
@@ -72,7 +67,7 @@ class Schedule:
             if bool(((t < 0) | (t >= self.T)).any()):
                 raise ValueError(f"timesteps {t.min().item()} .. {t.max().item()} are outside 0 .. {self.T - 1}")
             return self.alphas_cumprod[t.cpu()].to(t.device)
-        t = self.check_timestep(int(t), clean_allowed=True)
+        t = self.check_timestep(t, clean_allowed=True)
         return 1.0 if t == CLEAN else self.alphas_cumprod[t].item()
 
     def snr(self, t: int) -> float:
@@ -120,9 +115,9 @@ class Schedule:
         return (xt - noise * eps) / signal
 
     def predict_eps(self, xt: Tensor, t: int | Tensor, x0: Tensor) -> Tensor:
-        """The noise in xt, were x0 its clean image: add_noise solved for eps. Shapes as in predict_x0."""
+        """The noise in xt, were x0 its clean image: add_noise solved for eps. Shapes as in predict_x0; t in [0, T)."""
         _same_shape(xt=xt, x0=x0)
-        signal, noise = self._coefficients(t, xt)
+        signal, noise = self._coefficients(t if isinstance(t, Tensor) else self.check_timestep(t), xt)
         return (xt - signal * x0) / noise
 
     def velocity(self, x0: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
@@ -180,18 +175,27 @@ class Schedule:
 
     def timesteps(self, stride: int = 30) -> list[int]:
         """The course's strided walk: multiples of stride below T, descending to 0. T = 1000, stride 30: 990, 960 .. 0."""
-        if int(stride) != stride or not 1 <= stride < self.T:
-            raise ValueError(f"stride must be a whole number from 1 to {self.T - 1}, got {stride!r}")
-        return list(range((self.T - 1) // int(stride) * int(stride), -1, -int(stride)))
+        stride = _whole("stride", stride, 1, self.T - 1)
+        return list(range((self.T - 1) // stride * stride, -1, -stride))
 
     def spaced_timesteps(self, num_inference_steps: int) -> list[int]:
         """num_inference_steps moves, evenly spread from T - 1 down to 0, the last one to CLEAN."""
-        n = num_inference_steps
-        if int(n) != n or not 1 <= n <= self.T:
-            raise ValueError(f"num_inference_steps must be a whole number from 1 to {self.T}, got {n!r}")
+        n = _whole("num_inference_steps", num_inference_steps, 1, self.T)
         if n == 1:
             return [self.T - 1, CLEAN]
         return [round((self.T - 1) * (n - 1 - i) / (n - 1)) for i in range(n)] + [CLEAN]
+
+
+def _whole(name: str, value, low: int, high: float = math.inf) -> int:
+    """value as an int, if it is a whole number from low to high; else ValueError with the bad value."""
+    try:
+        whole = int(value)
+        if whole == value and low <= whole <= high and not isinstance(value, bool):
+            return whole
+    except (TypeError, ValueError, OverflowError):  # no number, NaN, infinite
+        pass
+    span = f"of at least {low}" if high == math.inf else f"from {low} to {high}"
+    raise ValueError(f"{name} must be a whole number {span}, got {value!r}")
 
 
 def _same_shape(**tensors: Tensor) -> None:
