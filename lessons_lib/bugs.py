@@ -105,7 +105,7 @@ def ask_in_training_mode(unet: UNet, xt: Tensor, t: int, T: int, c: Tensor) -> T
 
 
 def start_one_too_clean(schedule: Schedule, x0: Tensor, timesteps: list[int], i_start: int, eps: Tensor) -> Tensor:
-    return forward(schedule, x0, timesteps[i_start + 8], eps)
+    return forward(schedule, x0, timesteps[i_start + 3], eps)
 
 
 def keep_outside_at_t(
@@ -132,7 +132,7 @@ class Pieces:
     keep_outside: Callable = keep_outside
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Bug:
     """name: in links. title: what a learner picks from the list. symptom: what is seen. why: the reason, in a sentence.
 

@@ -234,6 +234,32 @@ def logo(model: Model) -> tuple[dict, Iterator]:
     )
 
 
+def keep_bugs() -> None:
+    """The Bug lab's cases, right and wrong, at the page's defaults."""
+    from lessons_lib.bugs import BUGS, Pieces, student_walk
+    from lessons_lib.mnist.model import open_network
+    from lessons_lib.mnist.sample import condition_of
+
+    unet, settings = open_network("class_conditioned")
+    digits = [0, 2, 3, 5, 8]
+    x_orig = torch.cat([clean_picture("digit", f"{d}a", (1, 28, 28)) for d in digits])
+    right: dict[str, Film] = {}
+    for bug in BUGS:
+        for which, pieces in (("right", Pieces()), ("wrong", bug.pieces)):
+            film = Film({"walk": "right" if which == "right" else "with the bug", "digits": "0 2 3 5 8", "seed": 180})
+            if which == "right" and bug.task in right:
+                film = right[bug.task]
+            else:
+                walk = student_walk(
+                    unet, settings.schedule, pieces, bug.task, condition_of(digits), x_orig, walks.preset_mask("top half", 28)
+                )
+                for _ in film.record_all(walk):
+                    pass
+            if which == "right":
+                right[bug.task] = film
+            film.save(opening_path(f"bugs-{bug.name}-{which}", "mnist"), frames=5, channels=("xt",))
+
+
 LESSONS: dict[str, Callable[[Model], tuple | None]] = {
     "hero": hero,
     "denoise": denoise,
@@ -259,7 +285,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m lessons_lib.openings", description=__doc__)
     parser.add_argument("models", nargs="*", help="default: all that ship")
     parser.add_argument("--only", nargs="*", choices=list(LESSONS))
+    parser.add_argument("--bugs", action="store_true", help="the Bug lab's cases, and nothing else")
     args = parser.parse_args()
+    if args.bugs:
+        return keep_bugs()
     for name in args.models or available():
         model = open_model(name)
         for lesson in args.only or LESSONS:

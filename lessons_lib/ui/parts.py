@@ -57,10 +57,13 @@ def fill(places: list, batch: np.ndarray, captions: Sequence[str], alt: str, *, 
 
 def readings(model, x) -> list[str]:
     """What the model's judge reads in each picture (B, C, H, W): ": dog 83%", or nothing where there is no judge."""
-    if model.judge is None:
-        return [""] * len(x)
-    p, best = model.judge.read(x).max(1)
-    return [f": {model.judge.classes[i]} {v:.0%}" for v, i in zip(p.tolist(), best.tolist(), strict=True)]
+    return judge_readings(model.judge, x) if model.judge is not None else [""] * len(x)
+
+
+def judge_readings(judge, x) -> list[str]:
+    """ ": dog 83%" for each picture (B, C, H, W): the judge's first reading and how sure it is."""
+    p, best = judge.read(x).max(1)
+    return [f": {judge.classes[i]} {v:.0%}" for v, i in zip(p.tolist(), best.tolist(), strict=True)]
 
 
 def two_readings(model, first, second, prompt: str, other: str) -> tuple[list[float] | None, list[str]]:
