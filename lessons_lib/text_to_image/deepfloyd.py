@@ -1,11 +1,24 @@
-"""DeepFloyd IF on this machine: whether it was fetched, and how it is opened. (grows with issue 3)"""
+"""DeepFloyd IF by name: opened once its files are on this machine, in the small model's place, by the same code.
+
+What it needs is in the README; what was tried here: the whole path, on a folder laid out as the real repository with tiny
+random weights. The real weights and a GPU were not.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+import torch
+
+from lessons_lib.errors import LessonsError
+from lessons_lib.models import Model
+from lessons_lib.text_to_image.model import Upscaler, Words, model_of, network_of, once, schedule_of, upscaler_of, words_from_file
+
 REPOSITORIES = {"IF-I-M": "DeepFloyd/IF-I-M-v1.0", "IF-I-L": "DeepFloyd/IF-I-L-v1.0", "IF-I-XL": "DeepFloyd/IF-I-XL-v1.0"}
+STAGE2 = {"IF-I-M": "DeepFloyd/IF-II-M-v1.0", "IF-I-L": "DeepFloyd/IF-II-M-v1.0", "IF-I-XL": "DeepFloyd/IF-II-L-v1.0"}
+EMBEDDINGS = "DEEPFLOYD_EMBEDDINGS"  # environment variable: a {prompt: (1, 77, 4096) tensor} file
+NEEDS_GB = {"IF-I-M": 6, "IF-I-L": 8, "IF-I-XL": 14}
 
 
 def hub_folder(name: str) -> Path:
@@ -17,3 +30,80 @@ def hub_folder(name: str) -> Path:
 def fetched(name: str) -> bool:
     """True if the model's files lie in the hub's cache on this machine."""
     return any((hub_folder(name) / "snapshots").glob("*/model_index.json"))
+
+
+def open_deepfloyd(
+    name: str, *, repository: str | Path | None = None, stage2: str | Path | None = None, width: int = 4096
+) -> Model:
+    """DeepFloyd IF as a Model, both stages, prompts from the embeddings file that DEEPFLOYD_EMBEDDINGS names.
+
+    Args: repository, stage2: a hub id or a folder, by default those of the name. width: of the embeddings, 4096 for the real T5.
+    Raises: LessonsError in one sentence with the next step.
+    """
+    if name not in REPOSITORIES:
+        raise LessonsError(f"There is no DeepFloyd model {name!r}: choose {', '.join(REPOSITORIES)}.")
+    file = os.environ.get(EMBEDDINGS)
+    if not file:
+        raise LessonsError(
+            f"DeepFloyd needs prompt embeddings: set {EMBEDDINGS} to a file of them (the README says how to make one)."
+        )
+    words = words_from_file(file, width)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    dtype = torch.float16 if device == "cuda" else torch.float32
+    pipeline = _opened(repository or REPOSITORIES[name], name, device, dtype)
+    schedule = schedule_of(pipeline.scheduler.config)
+    network = network_of(pipeline.unet, schedule, pipeline.scheduler.config["prediction_type"])
+
+    @once
+    def upscaler() -> Upscaler:
+        second = _opened(stage2 or STAGE2[name], name, device, dtype)
+        return upscaler_of(second, Words(words.encode, words.known))
+
+    prompts = tuple(p for p in words.known if p)
+    return model_of(
+        schedule, pipeline.unet.config.sample_size, network, words.encode, name=name, about=f"{REPOSITORIES[name]}, {dtype}, {device}",
+        prompts=prompts, judge_name=None, upscaler=upscaler, warm=lambda: None,
+    )  # fmt: skip
+
+
+def _opened(where: str | Path, name: str, device: str, dtype: torch.dtype):
+    """A pipeline of IF's, its safety checker kept. Raises LessonsError for all that can be missing."""
+    from diffusers import DiffusionPipeline
+    from diffusers.pipelines.deepfloyd_if.safety_checker import IFSafetyChecker
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    _mend(IFSafetyChecker)
+    repository = str(where)
+    try:
+        pipeline = DiffusionPipeline.from_pretrained(repository, text_encoder=None, variant="fp16", dtype=dtype)
+        return pipeline.to(device)
+    except GatedRepoError as e:
+        raise LessonsError(
+            f"{repository} is gated: accept its licence on huggingface.co/{REPOSITORIES[name]} with your account."
+        ) from e
+    except RepositoryNotFoundError as e:
+        raise LessonsError(
+            f"{repository} was refused: log in with `hf auth login` and a token of your account, then try again."
+        ) from e
+    except (torch.OutOfMemoryError, MemoryError) as e:
+        raise LessonsError(f"{name} needs about {NEEDS_GB[name]} GB of memory: close other programs, or choose IF-I-M.") from e
+    except (LocalEntryNotFoundError, HfHubHTTPError, ConnectionError) as e:
+        raise LessonsError(f"{repository} is not on this machine and the hub cannot be reached: connect once to fetch it.") from e
+    except (OSError, ValueError, KeyError) as e:
+        raise LessonsError(
+            f"{repository} cannot be opened ({str(e).splitlines()[0][:120]}): fetch it again with `hf download`."
+        ) from e
+
+
+def _mend(safety_checker: type) -> None:
+    """transformers 5 needs post_init() called at the end of a model's __init__, which IF's safety checker does not."""
+    if getattr(safety_checker, "_mended", False):
+        return
+    begin = safety_checker.__init__
+
+    def init(self, *args, **kwargs):
+        begin(self, *args, **kwargs)
+        self.post_init()
+
+    safety_checker.__init__ = init
+    safety_checker._mended = True
