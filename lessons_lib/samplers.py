@@ -39,7 +39,7 @@ def sample(
     clip_x0: bool = True,
     variance_type: Literal["fixed_small", "fixed_large"] = "fixed_small",
     constrain: Callable[[Tensor, int], Tensor] | None = None,
-    generator: torch.Generator | None = None,
+    generator: torch.Generator | Sequence[torch.Generator] | None = None,
 ) -> Iterator[Step]:
     """Walk xt along the timesteps, one Step a move.
 
@@ -54,7 +54,7 @@ def sample(
         clip_x0: keep x0_hat in [-1, 1]; without it a small model diverges under guidance.
         variance_type: "fixed_small" is the posterior variance, "fixed_large" is beta (as the course's Part B has it).
         constrain: (x_prev, t_prev) -> x_prev, applied after every move; inpainting is one.
-        generator: on the CPU; the same seed gives the same walk on any device.
+        generator: on the CPU; the same seed gives the same walk on any device. One for the batch, or one a picture.
     Yields: Step. Closing the generator early leaves nothing behind.
     Raises: ValueError for timesteps that do not descend, a shape that changes, or a prediction that is not finite.
     Source: Ho et al. 2020, arXiv:2006.11239; Song et al. 2020, arXiv:2010.02502.
@@ -77,11 +77,14 @@ def sample(
     total = len(timesteps) - 1
     for index, (t, t_prev) in enumerate(zip(timesteps, timesteps[1:], strict=False)):
         eps, variance = denoiser(xt, t)
-        if eps.shape != xt.shape:
-            raise ValueError(f"at t = {t} the denoiser answered with shape {tuple(eps.shape)} to {tuple(xt.shape)}")
-        if not bool(torch.isfinite(eps).all()):
-            bad = int((~torch.isfinite(eps)).sum())
-            raise ValueError(f"at t = {t} the denoiser's eps holds {bad} values that are no numbers")
+        for name, answer in (("eps", eps), ("variance", variance)):
+            if answer is None:
+                continue
+            if answer.shape != xt.shape:
+                raise ValueError(f"at t = {t} the denoiser's {name} has shape {tuple(answer.shape)}, but xt {tuple(xt.shape)}")
+            if not bool(torch.isfinite(answer).all()):
+                bad = int((~torch.isfinite(answer)).sum())
+                raise ValueError(f"at t = {t} the denoiser's {name} holds {bad} values that are no numbers")
         x0_hat = schedule.predict_x0(xt, t, eps)
         if clip_x0:
             x0_hat = x0_hat.clamp(-1, 1)
@@ -90,6 +93,8 @@ def sample(
         x_prev = move(schedule, xt, x0_hat, t, t_prev, z, eta=eta, variance=variance, variance_type=variance_type)
         if constrain is not None:
             x_prev = constrain(x_prev, t_prev)
+            if x_prev.shape != xt.shape:
+                raise ValueError(f"the constraint made {tuple(x_prev.shape)} of a walk of {tuple(xt.shape)}")
         yield Step(index, total, t, t_prev, xt, eps, x0_hat, x_prev)
         xt = x_prev
 
@@ -121,18 +126,29 @@ def inpaint(schedule: Schedule, x_orig: Tensor, mask: Tensor, generator: torch.G
     x_{t'} <- m * x_{t'} + (1 - m) * add_noise(x_orig, t')
 
     Args: x_orig (1 or B, C, H, W) in [-1, 1]; mask (1 or B, 1, H, W), 1 where new content goes, 0 where x_orig stays.
+    Raises: ValueError for sizes that differ, a mask outside 0 .. 1, an x_orig outside [-1, 1] or unlike the walk.
     Source: Lugmayr et al. 2022, "RePaint", arXiv:2201.09865, eq. 8.
     """
+    if x_orig.ndim != 4:
+        raise ValueError(f"x_orig must be (B, C, H, W), got shape {tuple(x_orig.shape)}")
+    for name, values, low in (("mask", mask, 0), ("x_orig", x_orig, -1)):
+        if not bool(((values >= low - 1e-4) & (values <= 1 + 1e-4)).all()):  # a resized picture may be off by a rounding
+            raise ValueError(f"{name} must be in [{low}, 1], got {values.min().item():g} to {values.max().item():g}")
     if mask.shape[-2:] != x_orig.shape[-2:]:
         raise ValueError(f"the mask is {tuple(mask.shape[-2:])} but the image is {tuple(x_orig.shape[-2:])}")
 
     def constrain(x_prev: Tensor, t_prev: int) -> Tensor:
+        if x_orig.shape[1:] != x_prev.shape[1:] or len(x_orig) not in (1, len(x_prev)):
+            raise ValueError(f"x_orig is {tuple(x_orig.shape)} but the walk is {tuple(x_prev.shape)}")
         eps = _standard_normal(x_prev, generator)
         return mask * x_prev + (1 - mask) * schedule.add_noise(x_orig.expand_as(x_prev), t_prev, eps)
 
     return constrain
 
 
-def _standard_normal(like: Tensor, generator: torch.Generator | None) -> Tensor:
+def _standard_normal(like: Tensor, generator: torch.Generator | Sequence[torch.Generator] | None) -> Tensor:
     """Drawn on the CPU in the dtype of `like`, so that a seed means the same picture on every device."""
+    if isinstance(generator, Sequence):
+        one_each = zip(like.split(1), generator, strict=True)
+        return torch.cat([_standard_normal(picture, g) for picture, g in one_each])
     return torch.randn(like.shape, generator=generator, dtype=like.dtype).to(like.device)
