@@ -16,6 +16,7 @@ STYLE = """
 <style>
   .block-container { padding-top: 3.6rem; max-width: 74rem; }
   [data-testid="stImage"] img, .pixel { image-rendering: pixelated; }
+  [data-testid="stBaseButton-primary"] * { color: light-dark(#fff, #12141c); } /* white on the dark theme's accent is too faint */
   @media (max-width: 640px) { .block-container { padding-left: 1rem; padding-right: 1rem; } h1 { font-size: 1.9rem !important; } }
 </style>
 """

@@ -1,0 +1,157 @@
+"""Walks in a real browser: what streams, what stays, and what a link, a phone and the dark make of it."""
+
+import re
+
+import pytest
+
+pytest.importorskip("playwright", reason="browser tests need playwright: pip install playwright")
+from playwright.sync_api import expect  # noqa: E402
+
+from tests.browsing import press_run, run_to_the_end, seen, steps_of, visit, wait, watch  # noqa: E402
+
+pytestmark = pytest.mark.browser
+
+
+def test_every_step_streams_in_order_and_the_walk_ends_live(browser_page, app_url):
+    visit(browser_page, app_url, "guidance")
+    watch(browser_page)
+    run_to_the_end(browser_page)
+    expect(browser_page.get_by_text("live ·").first).to_be_visible()
+    moments = [steps_of(m) for m in seen(browser_page)]
+    order = [max(m) for m in moments if m]
+    assert order == sorted(order), "a later step was seen before an earlier one"
+    assert order[0] == 1, "the first step was not seen"
+    assert len(set(order)) >= 10, f"only {sorted(set(order))} of 29 steps were seen"
+
+
+def test_a_new_run_never_shows_the_old_one_and_nothing_jumps(browser_page, app_url):
+    visit(browser_page, app_url, "guidance")
+    run_to_the_end(browser_page)
+    watch(browser_page)
+    run_to_the_end(browser_page)
+    before, *after = seen(browser_page)
+    old = {p["src"] for p in before["pictures"]}
+    assert old
+    running = [m for m in after if steps_of(m)]
+    assert running
+    for moment in running:
+        assert not old & {p["src"] for p in moment["pictures"]}, "a picture of the old run beside the new one"
+        assert not moment["strip"], "the old run's filmstrip beside the new one"
+    heights = {m["height"] for m in running}
+    assert max(heights) - min(heights) < 30, f"the page moved while the walk ran: {sorted(heights)}"
+    assert abs(max(heights) - before["height"]) < 30, f"the page moved when Run was pressed: {before['height']}, {heights}"
+
+
+def test_the_filmstrip_is_scrubbed_by_keyboard_without_the_server(browser_page, app_url):
+    sent = []
+    browser_page.on("websocket", lambda ws: ws.on("framesent", lambda data: sent.append(data)))
+    visit(browser_page, app_url, "guidance")
+    film = browser_page.locator(".film").first
+    caption, frame = film.locator("figcaption"), film.locator("img.frame")
+    last = int(re.match(r"step (\d+) of", caption.inner_text())[1])
+    assert last > 3
+    film.focus()
+    before = len(sent)
+    sources = {frame.get_attribute("src")}
+    for k in range(1, 4):
+        browser_page.keyboard.press("ArrowLeft")
+        expect(caption).to_contain_text(f"step {last - k} of {last}")
+        sources.add(frame.get_attribute("src"))
+    assert len(sources) == 4, "frames did not change"
+    browser_page.keyboard.press("Home")
+    expect(caption).to_contain_text(f"step 1 of {last}")
+    assert f"step 1 of {last}" in frame.get_attribute("alt")
+    noisy = frame.get_attribute("src")
+    film.get_by_role("tab", name="x0_hat, the clean guess").click()
+    expect(film.get_by_role("tab", name="x0_hat, the clean guess")).to_have_attribute("aria-selected", "true")
+    assert frame.get_attribute("src") != noisy
+    film.focus()
+    browser_page.keyboard.press("End")
+    browser_page.keyboard.press(" ")  # plays from the start, since the end was reached
+    expect(film.get_by_role("button", name="pause")).to_be_visible()
+    expect(caption).to_contain_text("step 3 of")
+    assert len(sent) == before, "scrubbing asked the server"
+
+
+def test_escape_mid_walk_keeps_the_steps_reached(browser_page, app_url):
+    visit(browser_page, app_url, "guidance")
+    expect(press_run(browser_page)).to_contain_text(re.compile(r"step [4-9] of 29"))
+    browser_page.keyboard.press("Escape")
+    line = browser_page.get_by_text(re.compile(r"stopped after \d+ of 29 steps"))
+    line.wait_for()
+    wait(browser_page)
+    reached = int(re.search(r"stopped after (\d+) of", line.inner_text())[1])
+    assert 4 <= reached < 29
+    expect(browser_page.locator(".film figcaption").first).to_contain_text(f"step {reached} of {reached}")
+    browser_page.wait_for_timeout(500)
+    expect(line).to_contain_text(f"stopped after {reached} of 29")  # it does not go on behind the page
+    run_to_the_end(browser_page)  # and Run starts anew
+    expect(browser_page.get_by_text("live ·").first).to_be_visible()
+
+
+def test_a_link_opens_the_same_widgets_and_a_reload_keeps_a_change(browser_page, app_url):
+    link = {"guidance_prompt_digit": "5", "seed": "7", "guidance_clip_x0": "false", "guidance_guidance_scale": "3.5"}
+    visit(browser_page, app_url, "guidance", **link)
+
+    def check(seed: str) -> None:
+        expect(browser_page.get_by_label("seed", exact=True)).to_have_value(seed)
+        expect(browser_page.get_by_role("slider", name="guidance_scale")).to_have_value("3.5")
+        expect(browser_page.get_by_role("switch", name="clip_x0")).not_to_be_checked()
+        expect(browser_page.get_by_role("radio", name="5", exact=True)).to_be_checked()
+
+    check("7")
+    expect(browser_page.get_by_text("changed since").first).to_be_visible()  # the kept picture is of other settings
+    browser_page.get_by_label("seed", exact=True).fill("11")
+    browser_page.get_by_label("seed", exact=True).press("Enter")
+    browser_page.wait_for_url(re.compile(r"seed=11"))
+    browser_page.reload()
+    browser_page.get_by_text("My notes").wait_for()
+    check("11")
+
+
+@pytest.mark.parametrize("slug", ["sampling", "guidance"])
+def test_a_phone_scrolls_only_down(browser_page, app_url, slug):
+    browser_page.set_viewport_size({"width": 390, "height": 844})
+    visit(browser_page, app_url, slug)
+    wide = "() => [document.documentElement.scrollWidth, document.querySelector('[data-testid=stMain]').scrollWidth]"
+    assert max(browser_page.evaluate(wide)) <= 390
+    expect(press_run(browser_page)).to_contain_text(re.compile(r"step [1-9]"))
+    assert max(browser_page.evaluate(wide)) <= 390
+    browser_page.keyboard.press("Escape")
+    wait(browser_page)
+
+
+CONTRASTS = """() => {
+  const channel = (c) => { c /= 255; return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; };
+  const rgba = (s) => s.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+  const over = (top, below) => { const a = top[3] ?? 1; return [0, 1, 2].map((i) => a * top[i] + (1 - a) * below[i]); };
+  const ground = (e) => {
+    if (!e) return [255, 255, 255];
+    const c = rgba(getComputedStyle(e).backgroundColor);
+    const up = e.parentElement ?? e.getRootNode().host;
+    return (c[3] ?? 1) === 1 ? c : over(c, ground(up));
+  };
+  const texts = [...document.querySelectorAll("[data-testid=stMain] :is(h1, h3, p, label p, figcaption)")];
+  for (const host of document.querySelectorAll("[data-testid=stMain] *"))
+    if (host.shadowRoot) texts.push(...host.shadowRoot.querySelectorAll("figcaption, button"));
+  return texts.filter((e) => e.textContent.trim() && e.checkVisibility() && !e.closest("[disabled], [aria-disabled=true]"))
+    .filter((e) => !e.closest("[data-testid=stSliderThumbValue]"))  // it hangs above the thumb, not on it
+    .map((e) => {
+      const below = ground(e), a = light(over(rgba(getComputedStyle(e).color), below)), b = light(below);
+      return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), e.textContent.trim().slice(0, 60)];
+    });
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize("slug", ["sampling", "guidance"])
+def test_words_are_readable_in_the_dark_and_in_the_light(browser_page, app_url, slug, scheme):
+    browser_page.emulate_media(color_scheme=scheme)
+    visit(browser_page, app_url, slug)
+    ground = browser_page.evaluate("() => getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
+    assert (sum(map(int, re.findall(r"\d+", ground)[:3])) < 200) == (scheme == "dark"), ground
+    found = browser_page.evaluate(CONTRASTS)
+    assert len(found) > 20
+    poor = [(round(c, 1), text) for c, text in found if c < 4.5]
+    assert not poor, poor

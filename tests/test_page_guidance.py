@@ -1,0 +1,100 @@
+"""Classifier-free guidance: at its defaults, after Run, and with bad values in the link."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from lessons_lib import measures
+from lessons_lib.film import Film, opening_path
+from lessons_lib.measures import GUIDANCE_SCALES
+from lessons_lib.models import available, open_model
+from lessons_lib.walks import over_guidance_scales
+from tests.pages import opened, press
+
+MODELS = [pytest.param(m, marks=[] if m == "mnist" else [pytest.mark.slow]) for m in available()]
+
+
+def captions(at) -> list[str]:
+    return [i.caption for e in at.image for i in e.proto.imgs]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_run_shows_a_picture_for_every_scale_and_what_the_judge_reads(model):
+    at = press(opened("guidance", model=model, seed="7"), "Run")
+    assert not at.exception
+    assert not at.error
+    shown = captions(at)
+    for scale in GUIDANCE_SCALES:
+        assert any(c.startswith(f"scale {scale:g}: ") and c.endswith("%") for c in shown), (scale, shown)
+    film = at.session_state[f"guidance_film_{model}"]
+    assert film.finished
+    assert film.about["seed"] == 7
+    assert len(film.final) == len(GUIDANCE_SCALES)
+    assert any("**live**" in m.value for m in at.markdown)
+
+
+def test_five_pictures_at_the_chosen_scale():
+    at = opened("guidance", model="mnist", guidance_guidance_scale="3")
+    at = [b for b in at.button if b.label == "Run"][1].click().run()
+    assert not at.exception
+    film = at.session_state["guidance_five_mnist"]
+    assert film.finished
+    assert len(film.final) == 5
+    assert film.about["guidance_scale"] == 3
+    assert "t = 290" in captions(at)
+    assert "t = 240" in captions(at)  # every fifth of the strided timesteps
+    assert "eps at 3" in captions(at)
+
+
+def test_opening_is_labelled_and_a_changed_setting_is_said():
+    if not opening_path("guidance", "mnist").exists():
+        pytest.skip("no opening was kept in this checkout: python -m lessons_lib.openings mnist")
+    at = opened("guidance", model="mnist")
+    assert any("kept from an earlier run" in m.value for m in at.markdown)
+    assert not any("changed since" in m.value for m in at.markdown)
+    at = opened("guidance", model="mnist", seed="3")
+    assert any("seed changed since" in m.value for m in at.markdown)
+
+
+def test_a_stopped_walk_stays_as_far_as_it_came():
+    at = opened("guidance", model="mnist")
+    film = Film({"prompt": "3"})
+    for _ in zip(range(4), film.record_all(over_guidance_scales(open_model("mnist"), "3", GUIDANCE_SCALES)), strict=False):
+        pass
+    at.session_state["guidance_film_mnist"] = film  # what Stop leaves behind
+    at.run()
+    assert not at.exception
+    assert any(f"stopped after {len(film)} of 29 steps" in m.value for m in at.markdown)
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [("guidance_guidance_scale", "-5"), ("guidance_guidance_scale", "inf"), ("guidance_t_fraction", "NaN"), ("seed", "1e999"),
+     ("guidance_prompt_digit", "eleven"), ("guidance_clip_x0", "perhaps")],
+)  # fmt: skip
+def test_bad_values_in_the_link_do_no_harm(name, bad):
+    at = opened("guidance", model="mnist", **{name: bad})
+    assert not at.exception
+    assert not at.error
+
+
+def test_kept_measure_says_when_how_many_and_by_what(tmp_path, monkeypatch):
+    """`python -m lessons_lib.measures guidance`: the JSON that the page draws."""
+    monkeypatch.setattr(measures, "OPENINGS", tmp_path)
+    rows = iter([{"guidance_scale": 0.0, "accuracy": 0.1, "top5": 0.5, "diversity": 0.9}])
+    monkeypatch.setitem(measures.MEASURES, "guidance", lambda model, num_images=60: rows)
+    monkeypatch.setattr("sys.argv", ["measures", "guidance", "--model", "mnist", "--num-images", "20"])
+    measures.main()
+    kept = json.loads((tmp_path / "measure-guidance-mnist.json").read_text())
+    assert kept["rows"][0]["diversity"] == 0.9
+    assert "--num-images 20" in kept["command"]
+    assert kept["made"]
+
+
+def test_guidance_buys_obedience_with_variety():
+    """The argument itself, on few pictures: at 5 the judge reads far more as asked than at 0, and pictures are more alike."""
+    model = replace(open_model("mnist"), prompts=tuple("3458"))
+    free, guided = measures.guidance(model, num_images=8, guidance_scales=(0.0, 5.0))
+    assert guided["accuracy"] > free["accuracy"] + 0.4
+    assert guided["diversity"] < free["diversity"]
