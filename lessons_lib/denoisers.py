@@ -61,7 +61,11 @@ class Combined:
 
 
 def ask(denoisers: list[Denoiser], xts: list[Tensor], t: int) -> list[Prediction]:
-    """Every denoiser's answer to its own xt. What shares a network goes through it as one batch, however deeply combined."""
+    """Every denoiser's answer to its own xt. What shares a network goes through it as one batch, however deeply combined.
+
+    One Conditioned asked twice about the very same tensor is asked once: a hybrid's two prompts can share their
+    unconditional branch.
+    """
     leaves: list[tuple[Denoiser, Tensor]] = []
 
     def spread(denoiser: Denoiser, xt: Tensor) -> Callable[[list[Prediction]], Prediction]:
@@ -69,8 +73,10 @@ def ask(denoisers: list[Denoiser], xts: list[Tensor], t: int) -> list[Prediction
         if isinstance(denoiser, Combined):
             below = [spread(d, x) for d, x in zip(denoiser.parts, denoiser.show(xt), strict=True)]
             return lambda answers: denoiser.combine([b(answers) for b in below])
-        leaves.append((denoiser, xt))
-        place = len(leaves) - 1
+        same = (i for i, (d, x) in enumerate(leaves) if d is denoiser and x is xt and isinstance(d, Conditioned))
+        place = next(same, len(leaves))
+        if place == len(leaves):
+            leaves.append((denoiser, xt))
         return lambda answers: answers[place]
 
     roots = [spread(d, xt) for d, xt in zip(denoisers, xts, strict=True)]

@@ -7,19 +7,26 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from lessons_lib.denoisers import Denoiser, View, anagram, guided, hybrid
+from lessons_lib.denoisers import Conditioned, Denoiser, View, anagram, guided, hybrid
+from lessons_lib.images import lowpass
 from lessons_lib.models import Model
 from lessons_lib.samplers import Step, inpaint, sample
 from lessons_lib.schedule import CLEAN
 
 
-def denoiser_of(model: Model, prompt: str | list[str], guidance_scale: float | Tensor = 1.0) -> Denoiser:
-    """The model's denoiser for a prompt under guidance; without a prompt, or at guidance 1, one call of the network a step."""
+def denoiser_of(
+    model: Model, prompt: str | list[str], guidance_scale: float | Tensor = 1.0, nothing: Denoiser | None = None
+) -> Denoiser:
+    """The model's denoiser for a prompt under guidance; without a prompt, or at guidance 1, one call of the network a step.
+
+    nothing: the denoiser without a prompt, where several prompts are to share it.
+    """
+    nothing = nothing or model.denoiser("")
     if not any([prompt] if isinstance(prompt, str) else prompt):
-        return model.denoiser("")
+        return nothing
     if not isinstance(guidance_scale, Tensor) and guidance_scale == 1:
         return model.denoiser(prompt)
-    return guided(model.denoiser(prompt), model.denoiser(""), guidance_scale)
+    return guided(model.denoiser(prompt), nothing, guidance_scale)
 
 
 def noise(model: Model, num_images: int, seed: int, *, same: bool = False) -> tuple[Tensor, torch.Generator]:
@@ -145,25 +152,48 @@ def upscale(
     yield from sample(denoiser, upscaler.schedule, xt, upscaler.schedule.timesteps(stride), generator=g)
 
 
+def seeds_of(seed: int, num_images: int) -> list[int]:
+    """The seeds on a contact sheet: seed, seed + 1, ... Each picture on it can be made again alone, by its own seed."""
+    return [seed + i for i in range(num_images)]
+
+
+def noise_of_seeds(model: Model, seeds: Sequence[int]) -> tuple[Tensor, list[torch.Generator]]:
+    """(B, C, H, W) standard normal, each picture's from its own seed, and the generators that go on from there."""
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    return torch.cat([torch.randn(1, *model.shape, generator=g) for g in generators]), generators
+
+
 def anagrams(
-    model: Model, prompt: str, turned_prompt: str, view: View, *, num_images: int = 5, guidance_scale: float = 7.0, seed: int = 180,
+    model: Model, prompt: str | list[str], turned_prompt: str | list[str], view: View, *, num_images: int = 5,
+    guidance_scale: float = 7.0, seed: int = 180, timesteps: Sequence[int] | None = None,
 ) -> Iterator[Step]:  # fmt: skip
-    """num_images pictures that show one prompt as they are and the other through the view."""
-    xt, g = noise(model, num_images, seed)
+    """num_images pictures, of seed, seed + 1, ..., that show one prompt as they are and the other through the view.
+
+    eps = (eps(xt, prompt) + back(eps(there(xt), turned_prompt))) / 2, each eps guided: four predictions, one batch a step.
+
+    Args: prompt, turned_prompt: for all pictures, or one each. timesteps: the model's own strided list if not given.
+    """
+    xt, g = noise_of_seeds(model, seeds_of(seed, num_images))
     denoiser = anagram(denoiser_of(model, prompt, guidance_scale), denoiser_of(model, turned_prompt, guidance_scale), view)
-    yield from sample(denoiser, model.schedule, xt, model.schedule.timesteps(model.stride), generator=g)
+    yield from sample(denoiser, model.schedule, xt, timesteps or model.schedule.timesteps(model.stride), generator=g)
 
 
 def hybrids(
-    model: Model, far_prompt: str, near_prompt: str, *, kernel_size: int = 33, sigma: float = 2.0, num_images: int = 5,
-    guidance_scale: float = 7.0, seed: int = 180,
+    model: Model, far_prompt: str | list[str], near_prompt: str | list[str], *, kernel_size: int = 33, sigma: float = 2.0,
+    num_images: int = 5, guidance_scale: float = 7.0, seed: int = 180, timesteps: Sequence[int] | None = None,
 ) -> Iterator[Step]:  # fmt: skip
-    """num_images pictures whose low frequencies follow one prompt (seen from afar) and whose high ones the other (near)."""
-    xt, g = noise(model, num_images, seed)
-    far, near = (denoiser_of(model, p, guidance_scale) for p in (far_prompt, near_prompt))
-    yield from sample(
-        hybrid(far, near, kernel_size, sigma), model.schedule, xt, model.schedule.timesteps(model.stride), generator=g
-    )
+    """num_images pictures, of seed, seed + 1, ..., whose low frequencies follow one prompt (far) and the high ones another (near).
+
+    eps = lowpass(eps(xt, far_prompt)) + highpass(eps(xt, near_prompt)), each eps guided; both share the unconditional
+    branch, so three predictions, one batch a step.
+
+    Args: far_prompt, near_prompt: for all pictures, or one each. timesteps: the model's own strided list if not given.
+    """
+    xt, g = noise_of_seeds(model, seeds_of(seed, num_images))
+    nothing = model.denoiser("")
+    far, near = (denoiser_of(model, p, guidance_scale, nothing) for p in (far_prompt, near_prompt))
+    timesteps = timesteps or model.schedule.timesteps(model.stride)
+    yield from sample(hybrid(far, near, kernel_size, sigma), model.schedule, xt, timesteps, generator=g)
 
 
 def gaussian_for(size: int) -> tuple[int, float]:
@@ -171,12 +201,15 @@ def gaussian_for(size: int) -> tuple[int, float]:
     return 2 * round(16 * size / 64) + 1, 2.0 * size / 64
 
 
+def from_afar(x: Tensor, sigma: float) -> Tensor:
+    """What a hybrid with this sigma looks like from where only its low frequencies reach the eye: (B, C, H, W), blurred."""
+    return lowpass(x, 2 * round(3 * sigma) + 1, sigma)
+
+
 def blends(
     model: Model, a: str, b: str, weights: Sequence[float], *, guidance_scale: float = 7.0, seed: int = 180
 ) -> Iterator[Step]:
     """One noise walked once per weight, the condition mixed from two prompts: (1 - w) * a + w * b. DDIM, so only w differs."""
-    from lessons_lib.denoisers import Conditioned
-
     xt, g = noise(model, len(weights), seed, same=True)
     first, second, nothing = (model.denoiser(p) for p in (a, b, ""))
     mixed = torch.cat([(1 - w) * first.condition + w * second.condition for w in weights])
