@@ -37,7 +37,9 @@ def test_page_at_its_defaults(page):
 def test_page_survives_a_link_full_of_nonsense(page):
     source = (ROOT / page.file).read_text()
     names = {"model", "seed", *re.findall(r"controls\.\w+\(\s*(?:lesson\.slug|page|\"\w+\"),\s*\"(\w+)\"", source)}
-    link = {(n if n in ("model", "seed") else f"{page.slug}_{n}"): bad for n, bad in zip(sorted(names), NONSENSE * 9, strict=False)}
+    link = {
+        (n if n in ("model", "seed") else f"{page.slug}_{n}"): bad for n, bad in zip(sorted(names), NONSENSE * 9, strict=False)
+    }
     at = opened(page.slug, **link, lock="seed,nothing,<b>", present="2")
     assert not at.exception, (link, at.exception)
     assert len(sentences(at)) <= 1
