@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import warnings
 from pathlib import Path
 
@@ -40,6 +41,10 @@ def open_picture(source: bytes | str | Path) -> Image.Image:
                     f"This picture is {picture.width} x {picture.height}: make it smaller, to at most 5000 x 5000 pixels."
                 )
             picture = ImageOps.exif_transpose(picture)
+            if picture.mode[0] in "IF":  # 16-bit or floating-point grey, which Pillow would cut off at 255: all white
+                values = np.nan_to_num(np.asarray(picture, np.float32))
+                full = 65535 if picture.mode[0] == "I" else max(values.max(), 1)
+                picture = Image.fromarray((values / full * 255).round().clip(0, 255).astype(np.uint8))
             if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
                 picture = picture.convert("RGBA")
                 white = Image.new("RGBA", picture.size, "white")
@@ -48,7 +53,9 @@ def open_picture(source: bytes | str | Path) -> Image.Image:
     except UnidentifiedImageError as e:
         raise LessonsError("This file is not a picture, whatever its name says: choose a PNG, JPEG, WebP or GIF.") from e
     except Image.DecompressionBombError as e:
-        raise LessonsError("This picture is far too large: make it smaller, to at most 5000 x 5000 pixels.") from e
+        pixels = re.search(r"(\d+) pixels", str(e))  # this large, Pillow itself refuses before it tells the size
+        many = f"{int(pixels[1]) / 1e6:.0f} million" if pixels else "far too many"
+        raise LessonsError(f"This picture has {many} pixels: make it smaller, to at most 5000 x 5000.") from e
     except (OSError, SyntaxError, ValueError, EOFError) as e:
         raise LessonsError("This picture is broken or was cut short: save it again, or choose another.") from e
 
