@@ -59,10 +59,13 @@ with page.lesson_page("sampling", models=None) as lesson:
         "num_inference_steps = 20": in_steps(20, "sampling"),
         "num_inference_steps = 50": in_steps(50, "sampling50"),
     }
-    twenty, fifty = play_each(lesson.slug, name, takes, stream_wide=wide).values()
+    three_fit = model.shape[2] * max(1, 115 // model.shape[2])
+    twenty, fifty = play_each(lesson.slug, name, takes, stream_wide=three_fit).values()
+    page.section("Every step")
     for column, steps, film in zip(st.columns(2, gap="large"), (20, 50), (twenty, fifty), strict=True):
         if film is not None:
             with column:
+                st.caption(f"num_inference_steps = {steps}" + (", eight of them kept" if film.kept else ""))
                 filmstrip(film, f"sampling_strip_{steps}", alt=parts.describe(film.about), wide=430)
                 parts.downloads(film, f"sampling-{name}-{steps}-{seed}")
 

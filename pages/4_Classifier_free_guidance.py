@@ -133,7 +133,7 @@ with page.lesson_page("guidance", models=None) as lesson:
         lesson,
         [
             ("Without clipping, watch it burn", {"clip_x0": False, "guidance_scale": 15.0}),
-            ("Early or late: where on the walk do the two answers differ most?", {"t_fraction": 0.2}),
+            ("When do the two answers differ most?", {"t_fraction": 0.2}),
             ("Guidance 0: does the prompt still matter?", {"guidance_scale": 0.0}),
         ],
     )
