@@ -93,6 +93,9 @@ class Batched:
         try:
             parts = (torch.cat([getattr(r, name) for r in batch]) for name in ("xt", "t", "condition"))
             eps, variance = self.network(*parts)
+            sizes = [len(r.xt) for r in batch]
+            each_eps = eps.split(sizes)  # raises if the network answered more or less than it was asked
+            each_variance = variance.split(sizes) if variance is not None else [None] * len(batch)
         except BaseException as e:  # handed to those who asked; the worker lives on
             if len(batch) > 1:  # one bad request must not fail its neighbours
                 for request in batch:
@@ -101,8 +104,6 @@ class Batched:
             batch[0].error = e
             batch[0].done.set()
             return
-        sizes = [len(r.xt) for r in batch]
-        variances = variance.split(sizes) if variance is not None else [None] * len(batch)
-        for request, e, v in zip(batch, eps.split(sizes), variances, strict=True):
+        for request, e, v in zip(batch, each_eps, each_variance, strict=True):
             request.answer = Prediction(e, v)
             request.done.set()

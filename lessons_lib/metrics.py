@@ -39,8 +39,8 @@ def ssim(x: Tensor, y: Tensor) -> Tensor:
 
 def sharpness(x: Tensor) -> Tensor:
     """Mean length of the brightness gradient between neighbours: blur lowers it, noise raises it. (B,)"""
-    if x.ndim != 4:
-        raise ValueError(f"expected (B, C, H, W), got {tuple(x.shape)}")
+    if x.ndim != 4 or min(x.shape[-2:]) < 2:
+        raise ValueError(f"expected (B, C, H, W) of at least 2 x 2 pixels, got {tuple(x.shape)}")
     grey = x.float().mean(1)
     dx, dy = grey[:, :-1, 1:] - grey[:, :-1, :-1], grey[:, 1:, :-1] - grey[:, :-1, :-1]
     return (dx**2 + dy**2).sqrt().mean((1, 2))

@@ -1,0 +1,197 @@
+"""Many sessions, one network: each gets its own answer, its own error, and its turn."""
+
+import threading
+import time
+
+import pytest
+import torch
+
+from lessons_lib import batching
+from lessons_lib.batching import MAX_BATCH, Batched
+from lessons_lib.denoisers import Conditioned, Prediction, guided
+from lessons_lib.samplers import sample
+from lessons_lib.schedule import Schedule
+
+
+class Network:
+    """eps = xt * condition + t, and a note of every batch. A condition of 13 is an error; 99 takes a while."""
+
+    def __init__(self, variance=False, seconds=0.0):
+        self.batches, self.variance, self.seconds = [], variance, seconds
+
+    def __call__(self, xt, t, condition):
+        self.batches.append(condition.flatten().tolist())
+        time.sleep(self.seconds)
+        if (condition == 13).any():
+            raise RuntimeError("13 brings bad luck")
+        eps = xt * condition.view(-1, 1, 1, 1) + t.view(-1, 1, 1, 1)
+        return Prediction(eps, -eps if self.variance else None)
+
+
+def request(value, n=1, size=4, dtype=torch.float32):
+    xt = torch.randn(n, 1, size, size, generator=torch.Generator().manual_seed(int(value) + n), dtype=dtype)
+    return xt, torch.full((n,), int(value) * 10), torch.full((n,), float(value))
+
+
+def all_at_once(network, requests):
+    """Every request from a thread of its own, started together: their answers, or what they raised."""
+    answers, barrier = [None] * len(requests), threading.Barrier(len(requests))
+
+    def ask(i):
+        barrier.wait()
+        try:
+            answers[i] = network(*requests[i])
+        except Exception as e:
+            answers[i] = e
+
+    threads = [threading.Thread(target=ask, args=(i,), daemon=True) for i in range(len(requests))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+        assert not thread.is_alive(), "someone never got an answer"
+    return answers
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """Wait long enough for all threads of a test to have asked, however busy the machine."""
+    monkeypatch.setattr(batching, "WAIT", 0.5)
+
+
+@pytest.mark.parametrize("variance", [False, True])
+def test_many_threads_get_their_own_answers(variance, patient):
+    network = Network(variance)
+    requests = [request(i, n=1 + i % 3) for i in range(12)]
+    answers = all_at_once(Batched(network), requests)
+    for r, answer in zip(requests, answers, strict=True):
+        alone = Network(variance)(*r)
+        torch.testing.assert_close(answer.eps, alone.eps)
+        assert (answer.variance is None) == (not variance)
+        if variance:
+            torch.testing.assert_close(answer.variance, alone.variance)
+    assert len(network.batches) < 6, "they shared passes through the network"
+
+
+def test_a_real_network_answers_as_if_asked_alone(patient):
+    from lessons_lib.mnist.sample import condition_of, network_of
+    from lessons_lib.mnist.unet import UNet
+
+    unet = UNet(4, time_conditioned=True, num_classes=10).eval()
+    network = network_of(unet, 300)
+    requests = [(torch.randn(2, 1, 28, 28), torch.full((2,), 30 * i), condition_of([i, 9 - i])) for i in range(8)]
+    for r, answer in zip(requests, all_at_once(Batched(network), requests), strict=True):
+        with torch.no_grad():
+            torch.testing.assert_close(answer.eps, network(*r).eps, rtol=1e-4, atol=1e-5)
+
+
+def test_whole_walks_in_many_threads_are_the_walks_alone():
+    schedule = Schedule.linear(300)
+
+    def walk(network, seed):
+        g = torch.Generator().manual_seed(seed)
+        cond, uncond = (Conditioned(network, torch.tensor([v])) for v in (seed / 100, 0.01))
+        xt = torch.randn(1 + seed % 2, 1, 4, 4, generator=g)
+        for step in sample(guided(cond, uncond, 2.0), schedule, xt, schedule.timesteps(30), generator=g):
+            xt = step.x_prev
+        return xt
+
+    class Mild(Network):
+        def __call__(self, xt, t, condition):
+            return super().__call__(xt, t / 1000, condition)
+
+    shared = Batched(Mild())
+    ends = {}
+    threads = [threading.Thread(target=lambda s=s: ends.update({s: walk(shared, s)}), daemon=True) for s in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    for seed in range(6):
+        torch.testing.assert_close(ends[seed], walk(Mild(), seed))
+
+
+def test_an_error_reaches_only_who_asked(patient):
+    requests = [request(v) for v in (1, 2, 13, 3, 13, 4)]
+    answers = all_at_once(Batched(Network()), requests)
+    for r, answer in zip(requests, answers, strict=True):
+        if r[2] == 13:
+            assert isinstance(answer, RuntimeError)
+            assert "bad luck" in str(answer)
+        else:
+            torch.testing.assert_close(answer.eps, Network()(*r).eps)
+
+
+def test_the_worker_lives_on_after_errors():
+    batched = Batched(Network())
+    for _ in range(3):
+        with pytest.raises(RuntimeError, match="bad luck"):
+            batched(*request(13))
+        assert batched(*request(2)).eps.shape == (1, 1, 4, 4)
+
+
+def test_a_network_that_answers_too_little_is_an_error_not_silence():
+    def short(xt, t, condition):
+        return Prediction(xt[:1] if len(xt) == 2 else xt)
+
+    batched = Batched(short)
+    [answer] = all_at_once(batched, [request(1, n=2)])
+    assert isinstance(answer, RuntimeError | ValueError)
+    assert len(batched(*request(1, n=3)).eps) == 3
+
+
+def test_pictures_of_other_sizes_and_kinds_do_not_mix(patient):
+    requests = [request(1), request(2, size=8), request(3, dtype=torch.float64), request(4), request(5, size=8)]
+    for r, answer in zip(requests, all_at_once(Batched(Network()), requests), strict=True):
+        assert answer.eps.dtype == r[0].dtype
+        torch.testing.assert_close(answer.eps, Network()(*r).eps)
+
+
+def test_no_batch_is_larger_than_it_may_be_unless_one_asks_for_it(patient):
+    network = Network()
+    requests = [request(i, n=MAX_BATCH // 2 - 1) for i in range(5)] + [request(9, n=MAX_BATCH + 5)]
+    for r, answer in zip(requests, all_at_once(Batched(network), requests), strict=True):
+        torch.testing.assert_close(answer.eps, Network()(*r).eps)
+    for batch in network.batches:
+        assert len(batch) <= MAX_BATCH or set(batch) == {9.0}
+
+
+def test_turns_are_fair():
+    """Sessions of full batches, which cannot share: none is served twice while another waits."""
+    network = Network(seconds=0.01)
+    batched = Batched(network)
+
+    def session(value):
+        for _ in range(5):
+            batched(*request(value, n=MAX_BATCH))
+
+    threads = [threading.Thread(target=session, args=(v,), daemon=True) for v in (1, 2, 3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+    order = [batch[0] for batch in network.batches]
+    assert sorted(order) == [1.0] * 5 + [2.0] * 5 + [3.0] * 5
+    middle = order[3:-3]  # at the ends not all are there
+    for i in range(len(middle) - 2):
+        assert len(set(middle[i : i + 3])) >= 2, f"one had three turns in a row: {order}"
+    assert abs(middle.index(1.0) - middle.index(2.0)) <= 3
+
+
+def test_a_session_that_goes_away_holds_nobody_up():
+    batched = Batched(Network(seconds=0.02))
+    gone = threading.Thread(target=lambda: batched(*request(1)), daemon=True)
+    gone.start()  # nobody will look at its answer
+    started = time.monotonic()
+    batched(*request(2))
+    assert time.monotonic() - started < 5
+    gone.join(timeout=5)
+
+
+def test_answers_can_be_used_where_gradients_are_on():
+    """The worker runs in inference mode; its answers must still mix with tensors that want gradients."""
+    answer = Batched(Network())(*request(1)).eps
+    assert not answer.requires_grad
+    weight = torch.ones(1, requires_grad=True)
+    (weight * answer.clone()).sum().backward()
+    assert weight.grad is not None
