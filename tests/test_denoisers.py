@@ -3,8 +3,10 @@
 import pytest
 import torch
 
-from lessons_lib.denoisers import Conditioned, Prediction, anagram, ask, guided, hybrid
+from lessons_lib.denoisers import Conditioned, Prediction, anagram, ask, guided, hybrid, perfect
 from lessons_lib.images import lowpass
+from lessons_lib.samplers import sample
+from lessons_lib.schedule import CLEAN, Schedule
 from lessons_lib.views import VIEWS, Jigsaw
 
 
@@ -107,3 +109,76 @@ def test_lowpass_refuses_what_is_no_kernel(kernel_size, sigma):
 
 def test_lowpass_of_a_kernel_larger_than_the_picture():
     assert lowpass(XT, 99, 20.0).shape == XT.shape
+
+
+def test_anagram_shows_its_second_prompt_the_turned_image_and_turns_the_answer_back():
+    """Visual Anagrams, eq. 4, with a tiny view and a network that sees places: eps = xt + where it is."""
+
+    class Roll:
+        name = "roll"
+
+        def there(self, x):
+            return x.roll(1, -1)
+
+        def back(self, x):
+            return x.roll(-1, -1)
+
+    place = torch.arange(16.0).view(1, 1, 1, 16)
+
+    def plain(xt, t):
+        return Prediction(xt)
+
+    def places(xt, t):
+        return Prediction(xt + place)
+
+    eps = anagram(plain, places, Roll())(XT, 10).eps
+    torch.testing.assert_close(eps, (XT + Roll().back(Roll().there(XT) + place)) / 2)
+    torch.testing.assert_close(eps, XT + place.roll(-1, -1).expand_as(XT) / 2)
+
+
+def test_anagram_of_one_symmetric_image_keeps_it():
+    """Two denoisers that both know one image, the same upside down: the walk ends there, as with either alone."""
+    schedule = Schedule.linear(300)
+    x0 = torch.linspace(-1, 1, 8).view(1, 1, 8, 1).abs().expand(1, 1, 8, 8)
+    assert torch.equal(x0, VIEWS["flip"].there(x0))
+    both = anagram(perfect(x0, schedule), perfect(x0, schedule), VIEWS["flip"])
+    xt = torch.randn(1, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+    *_, last = sample(both, schedule, xt, [*schedule.timesteps(30), CLEAN], generator=torch.Generator().manual_seed(2))
+    torch.testing.assert_close(last.x_prev, x0, rtol=0, atol=1e-4)
+
+
+def test_hybrid_keeps_the_whole_image_when_nothing_is_blurred():
+    network = Network()
+    eps = hybrid(conditioned(network, 1), conditioned(network, 5), 1, 0.0)(XT, 10).eps
+    torch.testing.assert_close(eps, XT)  # lowpass is the identity: all of it is the low part's
+
+
+@pytest.mark.parametrize("combine", [lambda a, b: guided(a, b, 3.0), lambda a, b: anagram(a, b, VIEWS["flip"]), hybrid])
+def test_combinations_take_the_first_parts_variance(combine):
+    def told(value):
+        return lambda xt, t: Prediction(xt, torch.full_like(xt, value))
+
+    assert (combine(told(0.5), told(-0.5))(XT, 10).variance == 0.5).all()
+
+
+def test_a_condition_for_each_picture():
+    network = Network()
+    eps = Conditioned(network, torch.tensor([2.0, 5.0]))(XT, 10).eps
+    torch.testing.assert_close(eps, torch.stack([2 * XT[0], 5 * XT[1]]))
+    with pytest.raises(RuntimeError, match="3"):
+        Conditioned(network, torch.ones(3))(XT, 10)
+
+
+def test_the_network_is_told_the_timestep_of_every_picture():
+    def network(xt, t, condition):
+        assert t.dtype == torch.int64
+        return Prediction(xt * 0 + t.view(-1, 1, 1, 1))
+
+    assert (Conditioned(network, torch.zeros(1))(XT, 77).eps == 77).all()
+
+
+def test_perfect_knows_the_noise_that_leads_to_its_image():
+    schedule = Schedule.linear(300)
+    eps = XT.flip(0)
+    xt = schedule.add_noise(XT, 100, eps)
+    torch.testing.assert_close(perfect(XT, schedule)(xt, 100).eps, eps, rtol=1e-4, atol=1e-4)
