@@ -70,6 +70,10 @@ with page.lesson_page("out_of_its_depth") as lesson:
         noise = to_uint8(from_unit(nothing.noise[:6])).numpy()
         parts.pictures_in_a_row(noise, [f"noise {i + 1}" for i in range(6)], "pure noise", wide=100)
         parts.pictures_in_a_row(shown, [f"answer {i + 1}" for i in range(6)], "the network's answer to pure noise", wide=100)
+        taught = nothing.from_noise is not None
+        if taught:
+            blurred = to_uint8(from_unit(nothing.from_noise[:6])).numpy()
+            parts.pictures_in_a_row(blurred, [f"taught {i + 1}" for i in range(6)], "a network trained on noise", wide=100)
         means = to_uint8(from_unit(one_step.both_means(nothing))).numpy()
         captions = [f"mean of the network's {len(nothing.answers)} answers", "average of the 60,000 training digits"]
         parts.pictures_in_a_row(means, captions, "two means", wide=170)
@@ -80,7 +84,8 @@ with page.lesson_page("out_of_its_depth") as lesson:
         )
         st.caption(
             "A network trained on pure noise cannot know which digit is meant, so its loss is smallest at c = E[x], the average "
-            "digit. Ours was trained at sigma 0.5, takes the noise for strokes, and pays for it in the table."
+            "digit. The shipped denoiser was trained at sigma 0.5, takes the noise for strokes, and pays for it in the table. "
+            + ("*taught* shows a small network that really was trained on noise alone (sigma 100)." if taught else "")
         )
     page.show_source(one_step.error_against_sigma, one_step.answers_to_pure_noise, one_step.blind, denoise_once)
     page.things_to_try(

@@ -1,11 +1,14 @@
 """The one-step denoiser's formulas, on cases with known answers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from lessons_lib.mnist import moments, one_step
 from lessons_lib.mnist.shown import shown_digits
+from lessons_lib.mnist.train import COURSE, make_unet, save_weights
 from lessons_lib.mnist.unet import UNet
 from tests.part_b import ship
 
@@ -51,6 +54,19 @@ def test_no_blind_guess_is_nearer_than_the_mean(tmp_path, monkeypatch):
     assert torch.equal(one_step.both_means(b), torch.cat([b.mean_answer, b.average_digit]))
 
 
+def test_the_network_trained_on_noise_is_asked_at_its_own_sigma(tmp_path, monkeypatch):
+    ship(monkeypatch, tmp_path, one_step=(1,))
+    assert one_step.blind(n=2).from_noise is None
+    (tmp_path / "pure_noise").mkdir()
+    settings = replace(COURSE["one_step"], num_hiddens=4, sigma=100.0)
+    unet = make_unet(settings).eval()
+    save_weights(tmp_path / "pure_noise" / "epoch-02.safetensors", unet, settings, 10)
+    b = one_step.blind(n=2)
+    with torch.no_grad():
+        torch.testing.assert_close(b.from_noise, unet(100 * b.noise), rtol=0.05, atol=0.05)  # weights in half precision
+    assert "each answer of the one trained on noise" in b.errors
+
+
 def test_the_shown_digits_are_ten_of_each_and_the_average_is_one_of_digits():
     s = shown_digits()
     assert s.images.shape == (100, 1, 28, 28)
@@ -69,8 +85,6 @@ def test_moments_are_the_untrained_network_and_what_ships(tmp_path, monkeypatch)
     assert moments.moments("class_conditioned") == moments.compared("class_conditioned") == []
     assert (moments.step_of("one_step", 5), moments.step_of("one_step", 0)) == (500, 0)
     untrained, settings = moments.network_at("one_step", 0)
-    from lessons_lib.mnist.train import make_unet
-
     assert torch.equal(untrained.out.weight, make_unet(settings).out.weight)
     assert not untrained.training
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lessons_lib import metrics
 from lessons_lib.images import from_unit
+from lessons_lib.mnist.model import shipped_epochs
 from lessons_lib.mnist.moments import describe, last_epoch, network_at
 from lessons_lib.mnist.sample import denoise_once
 from lessons_lib.mnist.shown import shown_digits
@@ -117,16 +118,26 @@ def out_of_its_depth(num_images: int = 100, sigmas: Sequence[float] = CURVE, see
         }  # fmt: skip
 
 
+PURE_NOISE = "pure_noise"
+"""A one-step denoiser of 8 hidden channels trained at sigma = 100, where a digit is lost in the noise:
+
+    python -m lessons_lib.mnist.train one_step --folder cache/mnist/pure_noise --num-hiddens 8 --sigma 100 --lr 1e-2 \\
+        --epochs 2 --keep-epochs 2
+"""
+
+
 @dataclass(frozen=True, eq=False)
 class Blind:
     """What is painted when there is no digit in the input, and how far each guess is from real test digits.
 
     noise, answers: (n, 1, 28, 28). mean_answer, average_digit: (1, 1, 28, 28). All in about [0, 1] but the noise.
+    from_noise: the answers of a small network trained on nothing but noise to the same, None if it does not ship.
     errors: name of the guess -> its mean MSE over the hundred test digits.
     """
 
     noise: Tensor
     answers: Tensor
+    from_noise: Tensor | None
     mean_answer: Tensor
     average_digit: Tensor
     errors: dict[str, float]
@@ -143,13 +154,24 @@ def blind(n: int = 24, seed: int = 180) -> Blind:
     x = to_unit(shown_digits().images)
     average = torch.from_numpy(shown_digits().average)[None]
     mean_answer = answers.mean(0, keepdim=True)
+    from_noise = None
+    if shipped_epochs(PURE_NOISE):
+        trained_on_noise, settings = network_at(PURE_NOISE, last_epoch(PURE_NOISE))
+        from_noise = denoise_once(trained_on_noise, settings.sigma * noise)
     errors = {
-        "each answer of the network": torch.stack([metrics.mse(a[None].expand_as(x), x).mean() for a in answers]).mean().item(),
+        "each answer of the network": _mean_error_of_each(answers, x),
         "the network's mean answer": metrics.mse(mean_answer.expand_as(x), x).mean().item(),
         "a test digit for another": _mean_error_between(x),
-        "the average training digit": metrics.mse(average.expand_as(x), x).mean().item(),
     }
-    return Blind(noise, answers, mean_answer, average, errors)
+    if from_noise is not None:
+        errors["each answer of the one trained on noise"] = _mean_error_of_each(from_noise, x)
+    errors["the average training digit"] = metrics.mse(average.expand_as(x), x).mean().item()
+    return Blind(noise, answers, from_noise, mean_answer, average, errors)
+
+
+def _mean_error_of_each(guesses: Tensor, x: Tensor) -> float:
+    """The mean squared error of every guess for every digit."""
+    return torch.stack([metrics.mse(guess[None].expand_as(x), x).mean() for guess in guesses]).mean().item()
 
 
 def both_means(b: Blind) -> Tensor:
