@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+import argparse
+import json
+import time
 
-from lessons_lib.denoisers import Conditioned, Prediction, guided
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
+
+from lessons_lib import metrics, walks
+from lessons_lib.denoisers import Conditioned, guided
+from lessons_lib.images import to_uint8
+from lessons_lib.pictures import tiled
 from lessons_lib.samplers import sample
 from lessons_lib.schedule import CLEAN, Schedule
-from lessons_lib.text_to_image import small_model
-
-
-def velocity_network(unet, schedule: Schedule):
-    """A v-predicting UNet with variance channels as a Network: xt, t, prompt_embeds -> Prediction."""
-
-    def network(xt: Tensor, t: Tensor, prompt_embeds: Tensor) -> Prediction:
-        v, variance = unet(xt, t, encoder_hidden_states=prompt_embeds).sample.split(3, 1)
-        return Prediction(schedule.eps_from_velocity(xt, t, v), variance)
-
-    return network
+from lessons_lib.text_to_image import data, small_model
+from lessons_lib.text_to_image.model import network_of
 
 
 @torch.no_grad()
@@ -27,10 +27,69 @@ def draw(
 ) -> Tensor:
     """One 32x32 picture a prompt, (B, 3, 32, 32) in [-1, 1], by the course's strided walk."""
     schedule = Schedule.cosine()
-    network = velocity_network(unet, schedule)
+    network = network_of(unet, schedule, "v_prediction")
     cond, uncond = (Conditioned(network, small_model.encode(tokenizer, encoder, p)) for p in (prompts, [""]))
     g = torch.Generator().manual_seed(seed)
     xt = torch.randn(len(prompts), 3, 32, 32, generator=g)
     for step in sample(guided(cond, uncond, guidance_scale), schedule, xt, [*schedule.timesteps(stride), CLEAN], generator=g):
         xt = step.x_prev
     return xt
+
+
+def draw_with(model, prompts: list[str], *, seed: int, guidance_scale: float, batch: int = 50) -> Tensor:
+    """One picture a prompt from an opened Model, (N, 3, 32, 32) in [-1, 1], by the course's walk."""
+    made = []
+    for start in range(0, len(prompts), batch):
+        part = prompts[start : start + batch]
+        *_, last = walks.from_noise(model, part, num_images=len(part), seed=seed + start, guidance_scale=guidance_scale)
+        made.append(last.x_prev.clamp(-1, 1))
+        print(f"{start + len(part)} of {len(prompts)} pictures", flush=True)
+    return torch.cat(made)
+
+
+def measure(model, *, num_prompts: int = 200, guidance_scale: float = 3.0, seed: int = 180) -> tuple[dict, Tensor]:
+    """The judge's verdict on trained and held-out prompts, how far two seeds are apart, and the pictures of the first."""
+    things, pictures, judge = data.concepts(), data.pictures(), model.judge
+    asked = [i * len(things) // num_prompts for i in range(num_prompts)]
+    x = draw_with(model, [data.caption(i, None) for i in asked], seed=seed, guidance_scale=guidance_scale)
+    ranks = judge.rank(x, torch.tensor(asked))
+    held = [
+        (c, s)
+        for c, s, h in zip(pictures.concept.tolist(), pictures.style.tolist(), pictures.held_out.tolist(), strict=True)
+        if h
+    ]
+    y = draw_with(model, [data.caption(c, s) for c, s in held], seed=seed, guidance_scale=guidance_scale)
+    held_ranks = judge.rank(y, torch.tensor([c for c, _ in held]))
+    few = asked[:: max(1, num_prompts // 40)]
+    a, b = (draw_with(model, [data.caption(i, None) for i in few], seed=s, guidance_scale=guidance_scale) for s in (1, 2))
+    small = avg_pool2d(pictures.images.float() / 127.5 - 1, 2).view(len(things), len(data.STYLES), 3, 32, 32)[few]
+    return {
+        "made": time.strftime("%Y-%m-%d"), "model": model.about, "seed": seed, "guidance_scale": guidance_scale,
+        "moves": len(model.schedule.timesteps(model.stride)) - 1, "prompts": num_prompts,
+        "top1": (ranks < 1).float().mean().item(), "top5": (ranks < 5).float().mean().item(),
+        "held_out_pairs": len(held), "held_out_top1": (held_ranks < 1).float().mean().item(),
+        "held_out_top5": (held_ranks < 5).float().mean().item(),
+        "rms_between_two_seeds": metrics.mse(a, b).sqrt().mean().item(),
+        "rms_between_two_artists": metrics.mse(small[:, 0], small[:, 1]).sqrt().mean().item(),
+    }, x  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m lessons_lib.text_to_image.report", description=__doc__)
+    parser.add_argument("--prompts", type=int, default=200)
+    parser.add_argument("--guidance-scale", type=float, default=3.0)
+    args = parser.parse_args()
+    from lessons_lib.models import open_model
+
+    report, x = measure(open_model("emoji"), num_prompts=args.prompts, guidance_scale=args.guidance_scale)
+    folder = data.FOLDER / "stage1"
+    (folder / "report.json").write_text(
+        json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in report.items()}, indent=1)
+    )
+    hundred = x[:: max(1, len(x) // 100)][:100]
+    Image.fromarray(tiled(to_uint8(hundred).numpy(), 10)).resize((660, 660), Image.Resampling.NEAREST).save(folder / "sheet.png")
+    print((folder / "report.json").read_text())
+
+
+if __name__ == "__main__":
+    main()
