@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -23,37 +24,49 @@ KEPT = 2
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Either the whole new file or the old one, whatever happens in between. Raises LessonsError on a full disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with open(part, "wb") as f:
             f.write(data)
             f.flush()
             os.fsync(f.fileno())
         os.replace(part, path)
     except OSError as e:
-        raise LessonsError(f"Could not write {path.name}: {e.strerror}. Free some disk space; what was there is kept.") from e
+        raise _not_written(path, e.strerror) from e
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> str:
     """Write a safetensors file atomically. Returns its SHA-256."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, part, metadata)
         os.replace(part, path)
     except Exception as e:  # safetensors reports a full disk as its own SafetensorError
-        raise LessonsError(f"Could not write {path.name}: {e}. Free some disk space; what was there is kept.") from e
+        raise _not_written(path, e) from e
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
     return sha256(path)
 
 
+def _not_written(path: Path, why: object) -> LessonsError:
+    return LessonsError(
+        f"Could not write {path.name}: {why}. Free some disk space, or make {path.parent} writable; what was there is kept."
+    )
+
+
 def sha256(path: Path) -> str:
+    """The file's SHA-256, 64 hex digits. Raises OSError if it cannot be read."""
+    digest = hashlib.sha256()
     with open(path, "rb") as f:
-        return hashlib.file_digest(f, "sha256").hexdigest()
+        while chunk := f.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def save_checkpoint(
@@ -66,7 +79,11 @@ def save_checkpoint(
     path = folder / f"checkpoint-{step:08d}.safetensors"
     digest = save_tensors(path, tensors)
     about = {"step": step, "sha256": digest, **about}
-    write_atomically(path.with_suffix(".json"), json.dumps(about, indent=1).encode())
+    try:
+        write_atomically(path.with_suffix(".json"), json.dumps(about, indent=1).encode())
+    except LessonsError:
+        path.unlink(missing_ok=True)  # without its JSON it only fills the disk further
+        raise
     for old in checkpoint_files(folder)[KEPT:]:
         old.unlink(missing_ok=True)
         old.with_suffix(".safetensors").unlink(missing_ok=True)
@@ -86,7 +103,7 @@ def load_checkpoint(folder: Path) -> tuple[dict, dict[str, Tensor]] | None:
             weights = path.with_suffix(".safetensors")
             if sha256(weights) == about["sha256"]:
                 return about, load_file(weights)
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             continue
     return None
 
