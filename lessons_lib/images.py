@@ -75,3 +75,12 @@ def lowpass(x: Tensor, kernel_size: int, sigma: float) -> Tensor:
     from torchvision.transforms.functional import gaussian_blur
 
     return gaussian_blur(x, kernel_size, sigma)
+
+
+def log_spectrum(x: Tensor) -> Tensor:
+    """log(1 + |FFT|) of each picture's brightness, the lowest frequency in the middle; 1 is the largest in the batch.
+
+    Args: x (B, C, H, W). Returns: (B, 1, H, W) in [0, 1].
+    """
+    spectrum = torch.fft.fftshift(torch.fft.fft2(x.float().mean(1, keepdim=True)), dim=(-2, -1)).abs().log1p()
+    return spectrum / spectrum.max().clamp_min(1e-9)

@@ -7,7 +7,7 @@ again whenever the weights change.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import torch
@@ -15,9 +15,9 @@ from torch import Tensor
 
 from lessons_lib import walks
 from lessons_lib.film import Film, opening_path
-from lessons_lib.images import lowpass
 from lessons_lib.measures import GUIDANCE_SCALES
 from lessons_lib.models import Model, available, open_model
+from lessons_lib.pairs import ANAGRAMS, HYBRIDS, best_pair, candidates
 from lessons_lib.sources import clean_picture
 from lessons_lib.views import VIEWS
 
@@ -131,107 +131,57 @@ def inpainting(model: Model) -> tuple[dict, Iterator, Tensor]:
     return about, walks.inpainting(model, x0, walks.preset_mask("top half", model.shape[1]), prompt, guidance_scale=scale), x0
 
 
-ANAGRAMS = {  # the pairs that are tried, best first among (prompt, turned prompt, view)
-    "mnist": (("6", "9", "turn 180"),),
-    "emoji": (
-        ("a strawberry", "a castle", "turn 180"), ("a mushroom", "a pizza", "turn 180"), ("a penguin", "a skull", "turn 180"),
-        ("a snowy mountain", "a broccoli", "turn 180"), ("an ice cream cone", "a pine tree", "turn 180"),
-        ("a carrot", "a rocket", "turn 180"), ("a pumpkin", "an apple", "turn 180"), ("a sun", "a lemon", "turn 180"),
-    ),
-}  # fmt: skip
-HYBRIDS = {
-    "mnist": (("0", "1"), ("8", "3")),
-    "emoji": (
-        ("a lemon", "a bee"), ("a strawberry", "a ladybug"), ("a tennis ball", "a frog"), ("a pizza", "a sun"), ("a panda", "a skull"),
-        ("an earth", "a parrot"), ("a red heart", "a strawberry"), ("an orange", "a basketball"),
-    ),
-}  # fmt: skip
-SEEDS = (180, 181, 182)
-
-
-def anagram_prompts(model: str) -> tuple[str, str, str]:
+def anagram_prompts(model: Model) -> tuple[str, str, str]:
     """(prompt, turned_prompt, view) that the page opens with: what the kept opening shows, else the first pair."""
-    film = Film.load(opening_path("anagrams", model))
-    return (
-        (film.about["prompt"], film.about["turned_prompt"], film.about["view"])
-        if film
-        else ANAGRAMS.get(model, ANAGRAMS["emoji"])[0]
-    )
+    film = Film.load(opening_path("anagrams", model.name))
+    if film is None:
+        return *candidates(ANAGRAMS, model)[0], "turn 180"
+    return film.about["prompt"], film.about["turned_prompt"], film.about["view"]
 
 
-def hybrid_prompts(model: str) -> tuple[str, str]:
+def hybrid_prompts(model: Model) -> tuple[str, str]:
     """(far_prompt, near_prompt) that the page opens with."""
-    film = Film.load(opening_path("hybrids", model))
-    return (film.about["far_prompt"], film.about["near_prompt"]) if film else HYBRIDS.get(model, HYBRIDS["emoji"])[0]
-
-
-def _best(model: Model, tries: Sequence[tuple[dict, Callable[[], Iterator]]], worse_rank: Callable[[Tensor, dict], float]):
-    """Run every try and keep the one whose best picture has the better worse reading. Returns (about, walk again)."""
-    best = None
-    for about, walk in tries:
-        *_, last = walk()
-        score = worse_rank(last.x_prev.clamp(-1, 1), about)
-        print("  ", {k: v for k, v in about.items() if k != "model"}, f"worse of the two ranks: {score + 1:g}", flush=True)
-        if best is None or score < best[0]:
-            best = (score, about, walk)
-        if score == 0:
-            break
-    return best[1], best[2]()
+    film = Film.load(opening_path("hybrids", model.name))
+    return (film.about["far_prompt"], film.about["near_prompt"]) if film else candidates(HYBRIDS, model)[0]
 
 
 def anagrams(model: Model) -> tuple[dict, Iterator]:
-    """The first pair and seed that the judge reads both ways, or the nearest to it."""
+    """Six pictures of the pair that the judge reads best both ways."""
+    view, scale = VIEWS["turn 180"], model.guidance_scale
+    walk = partial(walks.anagrams, model, view=view, guidance_scale=scale)
+    prompt, turned = best_pair(model, candidates(ANAGRAMS, model), walk, lambda x: (x, view.there(x)))
+    about = {"model": model.title, "prompt": prompt, "turned_prompt": turned, "view": view.name, "seed": 180}
+    return about | {"guidance_scale": scale, "num_images": 6}, walk(prompt, turned, num_images=6)
 
-    def tries():
-        for seed in SEEDS:
-            for prompt, turned, view in ANAGRAMS[model.name]:
-                about = {"model": model.title, "prompt": prompt, "turned_prompt": turned, "view": view, "seed": seed}
-                about["guidance_scale"] = model.guidance_scale
-                yield about, partial(walks.anagrams, model, prompt, turned, VIEWS[view], num_images=6,
-                                     guidance_scale=model.guidance_scale, seed=seed)  # fmt: skip
 
-    def worse_rank(x: Tensor, about: dict) -> float:
-        one = model.judge.rank(x, model.class_of(about["prompt"]))
-        two = model.judge.rank(VIEWS[about["view"]].there(x), model.class_of(about["turned_prompt"]))
-        return torch.maximum(one, two).min().item()
-
-    return _best(model, tries(), worse_rank)
+def gaussian_of_page(model: Model) -> tuple[int, float]:
+    """The hybrid page's defaults: the course's, scaled, as far as its controls reach."""
+    kernel_size, sigma = walks.gaussian_for(model.shape[1])
+    return min(kernel_size, 33), round(sigma, 1)
 
 
 def hybrids(model: Model) -> tuple[dict, Iterator]:
-    """The first pair and seed that the judge reads from afar and from near, or the nearest to it."""
-    kernel_size, sigma = walks.gaussian_for(model.shape[1])
-    kernel_size, sigma = min(kernel_size, 33), round(sigma, 1)
-
-    def tries():
-        for seed in SEEDS:
-            for far, near in HYBRIDS[model.name]:
-                about = {"model": model.title, "far_prompt": far, "near_prompt": near, "kernel_size": kernel_size, "sigma": sigma}
-                about |= {"seed": seed, "guidance_scale": model.guidance_scale}
-                yield about, partial(walks.hybrids, model, far, near, kernel_size=kernel_size, sigma=sigma, num_images=6,
-                                     guidance_scale=model.guidance_scale, seed=seed)  # fmt: skip
-
-    def worse_rank(x: Tensor, about: dict) -> float:
-        far = model.judge.rank(lowpass(x, kernel_size, sigma * 1.5), model.class_of(about["far_prompt"]))
-        near = model.judge.rank(x, model.class_of(about["near_prompt"]))
-        return torch.maximum(far, near).min().item()
-
-    return _best(model, tries(), worse_rank)
+    """Six pictures of the pair that the judge reads best from afar and from near."""
+    (kernel_size, sigma), scale = gaussian_of_page(model), model.guidance_scale
+    walk = partial(walks.hybrids, model, kernel_size=kernel_size, sigma=sigma, guidance_scale=scale)
+    far, near = best_pair(model, candidates(HYBRIDS, model), walk, lambda x: (walks.from_afar(x, sigma), x))
+    about = {"model": model.title, "far_prompt": far, "near_prompt": near, "kernel_size": kernel_size, "sigma": sigma}
+    return about | {"seed": 180, "guidance_scale": scale, "num_images": 6}, walk(far, near, num_images=6)
 
 
 def blends(model: Model) -> tuple[dict, Iterator]:
     a, b = model.prompts[:2]
-    about = {"model": model.title, "from_prompt": a, "to_prompt": b, "seed": 180, "guidance_scale": model.guidance_scale}
-    return about, walks.blends(model, a, b, (0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0), guidance_scale=model.guidance_scale)
+    about = {"model": model.title, "from_prompt": a, "to_prompt": b, "first_share": 0.0, "last_share": 1.0, "seed": 180}
+    about["guidance_scale"] = model.guidance_scale
+    return about, walks.blends(model, a, b, walks.shares(0.0, 1.0), guidance_scale=model.guidance_scale)
 
 
 def logo(model: Model) -> tuple[dict, Iterator]:
-    far, near = model.prompts[2:4]
-    kernel_size, sigma = walks.gaussian_for(model.shape[1])
-    about = {"model": model.title, "logo_far": far, "logo_near": near, "seed": 180, "guidance_scale": model.guidance_scale}
-    return about, walks.hybrids(
-        model, far, near, kernel_size=kernel_size, sigma=sigma, num_images=4, guidance_scale=model.guidance_scale
-    )
+    """Four pictures of the hybrid page's pair: keep the openings in order, hybrids first."""
+    (far, near), (kernel_size, sigma), scale = hybrid_prompts(model), gaussian_of_page(model), model.guidance_scale
+    about = {"model": model.title, "logo_far": far, "logo_near": near, "seed": 180, "guidance_scale": scale}
+    about |= {"kernel_size": kernel_size, "sigma": sigma}
+    return about, walks.hybrids(model, far, near, kernel_size=kernel_size, sigma=sigma, num_images=4, guidance_scale=scale)
 
 
 def keep_bugs() -> None:

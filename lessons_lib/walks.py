@@ -206,6 +206,11 @@ def from_afar(x: Tensor, sigma: float) -> Tensor:
     return lowpass(x, 2 * round(3 * sigma) + 1, sigma)
 
 
+def shares(first: float, last: float, n: int = 7) -> list[float]:
+    """n shares of the second prompt in a blend, evenly from first to last."""
+    return [round(first + (last - first) * i / (n - 1), 4) for i in range(n)]
+
+
 def blends(
     model: Model, a: str, b: str, weights: Sequence[float], *, guidance_scale: float = 7.0, seed: int = 180
 ) -> Iterator[Step]:

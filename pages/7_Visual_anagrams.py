@@ -1,29 +1,17 @@
 from lessons_lib.ui import controls, page, parts
 from lessons_lib.ui.filmstrip import filmstrip
-from lessons_lib.ui.playground import play, warm
+from lessons_lib.ui.playground import meanwhile, play, warm
 
-MOTIONS = {
+MOTIONS = {  # view -> how it looks under the hand; CSS turns with the clock, the view against it
     "turn 180": ("turn", 180),
     "quarter turn": ("turn", -90),
-    "flip": ("flip", 180),
+    "flip": ("flip", 0),
     "negative": ("fade", 0),
     "jigsaw": ("fade", 0),
 }
 
 with page.lesson_page("anagrams", models=None) as lesson:
     import streamlit as st
-    import torch
-    from PIL import Image
-
-    from lessons_lib.denoisers import anagram
-    from lessons_lib.images import from_uint8, to_uint8
-    from lessons_lib.models import open_model
-    from lessons_lib.openings import anagram_prompts
-    from lessons_lib.pictures import tiled
-    from lessons_lib.ui.contact import contact_sheet
-    from lessons_lib.ui.turntable import under_the_hand
-    from lessons_lib.views import VIEWS
-    from lessons_lib.walks import anagrams
 
     page.idea(
         "Ask the network twice at every step: about the picture as it is, with one prompt, and about the picture turned, with "
@@ -36,9 +24,23 @@ with page.lesson_page("anagrams", models=None) as lesson:
         "would not, and the network would see noise of a kind it never met.",
     )  # fmt: skip
     name = st.session_state["model"]
+    with meanwhile(lesson.slug, name, columns=3):
+        import torch
+
+        from lessons_lib.denoisers import anagram
+        from lessons_lib.images import from_uint8, to_uint8
+        from lessons_lib.models import open_model
+        from lessons_lib.openings import anagram_prompts
+        from lessons_lib.pairs import read_both
+        from lessons_lib.ui import readings
+        from lessons_lib.ui.contact import contact_sheet
+        from lessons_lib.ui.turntable import under_the_hand
+        from lessons_lib.views import VIEWS
+        from lessons_lib.walks import anagrams, seeds_of
+
+        model = open_model(name)
     warm(name)
-    model = open_model(name)
-    default, turned_default, default_view = anagram_prompts(name)
+    default, turned_default, default_view = anagram_prompts(model)
     left, right = st.columns([1, 2], gap="large")
     with left:
         prompt = controls.prompt(lesson.slug, model, default=default)
@@ -47,11 +49,11 @@ with page.lesson_page("anagrams", models=None) as lesson:
             parts.unknown_words_hint(model, p)
         view_name = controls.select(lesson.slug, "view", list(VIEWS), default=default_view)
         guidance_scale = controls.slider(lesson.slug, "guidance_scale", 1.0, 15.0, model.guidance_scale, 0.5)
-        num_images = controls.slider(lesson.slug, "num_images", 1, 8, 6, 1)
+        num_images = controls.slider(lesson.slug, "num_images", 1, 8, 6, 1, help="each of its own seed: seed, seed + 1, ...")
         seed = controls.seed()
     about = {
         "model": model.title, "prompt": prompt, "turned_prompt": turned_prompt, "view": view_name, "seed": seed,
-        "guidance_scale": guidance_scale,
+        "num_images": num_images, "guidance_scale": guidance_scale,
     }  # fmt: skip
 
     def walk():
@@ -61,42 +63,58 @@ with page.lesson_page("anagrams", models=None) as lesson:
     with right:
         film = play(lesson.slug, name, about, walk, columns=3)
         if film is not None:
-            made = film.about
-            view = VIEWS[made["view"]]
+            made, view = film.about, VIEWS[film.about["view"]]
+            seeds = seeds_of(made["seed"], len(film.final))
+            sides = made["prompt"], made["turned_prompt"]
             final = from_uint8(torch.from_numpy(film.final))
-            scores, captions = parts.two_readings(model, final, view.there(final), made["prompt"], made["turned_prompt"])
-            chosen = contact_sheet(film.final, captions, scores, made, f"anagrams_keep_{name}", parts.describe(made))
-            if scores is not None:
+            found = read_both(model, final, view.there(final), *sides)
+            sides = sides[0], f"{sides[1]} ({view.name})"
+            chosen = contact_sheet(
+                film.final, readings.captions(found, seeds, sides), found and [f.score for f in found], made,
+                f"anagrams_keep_{name}", parts.describe(made), seeds=seeds,
+            )  # fmt: skip
+            if found:
                 st.caption(
-                    "Best first: sorted by the worse of the two readings. Each number is the rank the judge gives the prompt; 1 is first."
+                    "Best first, by the worse of the two readings. After each prompt: which of the judge's readings it is, and how "
+                    "sure the judge is."
                 )
     if film is not None:
         page.section("Turn it yourself")
         motion, degrees = MOTIONS[view.name]
+        seen = to_uint8(view.there(final[chosen : chosen + 1])).numpy()
+        both = [film.final[chosen], seen[0]]
+        words = [f"as it is: {made['prompt']}", f"{view.name}: {made['turned_prompt']}"]
+        alt = f"{made['model']}, seed {seeds[chosen]}"
         one, two = st.columns(2)
         with one:
-            first = Image.fromarray(tiled(film.final[chosen : chosen + 1], 1))
-            seen = to_uint8(view.there(final[chosen : chosen + 1])).numpy()
-            alt = f"{made['model']}: {made['prompt']}; through the view {view.name}: {made['turned_prompt']}"
-            under_the_hand(first, f"{view.name}: slide, or press space", alt, "anagrams_hand", motion=motion, degrees=-degrees,
-                           second=Image.fromarray(tiled(seen, 1)))  # fmt: skip
+            under_the_hand(both, words, f"{view.name}: slide, drag the picture, or press space", alt, "anagrams_hand",
+                           motion=motion, degrees=degrees)  # fmt: skip
         with two:
-            both = [film.final[chosen], seen[0]]
-            import numpy as np
-
-            parts.pictures_in_a_row(
-                np.stack(both), [f"as it is: {made['prompt']}", f"{view.name}: {made['turned_prompt']}"], alt, wide=150
-            )
+            parts.pictures_in_a_row(torch.stack([torch.from_numpy(b) for b in both]).numpy(), words, alt, wide=150)
+            if model.judge is not None:
+                first, second = parts.readings(
+                    model, torch.cat([final[chosen : chosen + 1], view.there(final[chosen : chosen + 1])])
+                )
+                st.caption(f"What the judge reads first{first}; through the view{second}.")
         page.section("Every step")
         filmstrip(film, f"{lesson.slug}_strip", columns=3, alt=parts.describe(made), wide=480)
         parts.downloads(film, f"anagrams-{name}-{seed}", columns=3)
         page.section("The equation")
-        page.equation(r"\epsilon=\tfrac12\bigl(\epsilon(x_t,p_1)+\mathrm{back}(\epsilon(\mathrm{there}(x_t),p_2))\bigr)")
+        page.equation(
+            r"\epsilon=\tfrac12\bigl(\epsilon(x_t,p_1)+\mathrm{back}(\epsilon(\mathrm{there}(x_t),p_2))\bigr),\qquad"
+            r"\epsilon(x,p)=\epsilon_u(x)+\gamma\,(\epsilon_c(x,p)-\epsilon_u(x))"
+        )
         parts.microscope(film, model.schedule, f"{lesson.slug}_scope")
+        if found:
+            page.section("Which seeds work from both sides?")
+            readings.bars(found, seeds, sides, f"{lesson.slug}_bars")
     page.show_source(anagram, type(VIEWS[view_name]), anagrams)
-    tries = [
-        ("Upside down", {"view": "flip"}),
-        ("Light for dark", {"view": "negative"}),
-        ("Cut in sixteen and laid anew", {"view": "jigsaw"}),
-    ]
-    page.things_to_try(lesson, tries)
+    page.things_to_try(
+        lesson,
+        [
+            ("The same prompts, flipped upside down", {"view": "flip"}),
+            ("Light for dark", {"view": "negative"}),
+            ("Cut in sixteen and laid anew", {"view": "jigsaw"}),
+            ("Strong guidance: do the two sides fight harder?", {"guidance_scale": 12.0}),
+        ],
+    )

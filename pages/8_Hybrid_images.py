@@ -1,24 +1,12 @@
 from lessons_lib.ui import controls, page, parts
 from lessons_lib.ui.filmstrip import filmstrip
-from lessons_lib.ui.playground import play, warm
+from lessons_lib.ui.playground import meanwhile, play, warm
 
 with page.lesson_page("hybrids", models=None) as lesson:
-    import numpy as np
     import streamlit as st
-    import torch
-    from PIL import Image
-
-    from lessons_lib.denoisers import hybrid
-    from lessons_lib.images import from_uint8, lowpass, to_uint8
-    from lessons_lib.models import open_model
-    from lessons_lib.openings import hybrid_prompts
-    from lessons_lib.pictures import tiled
-    from lessons_lib.ui.contact import contact_sheet
-    from lessons_lib.ui.turntable import under_the_hand
-    from lessons_lib.walks import gaussian_for, hybrids
 
     page.idea(
-        "From afar you see only coarse shapes, from near the edges. So take the **low frequencies** of the noise estimate from one "
+        "From afar you see only coarse shapes, from near the edges too. So take the **low frequencies** of the noise estimate from one "
         "prompt and the **high frequencies** from another, at every step. The picture that comes out changes with your distance."
     )
     page.question(
@@ -27,10 +15,23 @@ with page.lesson_page("hybrids", models=None) as lesson:
         "The near prompt: a wider Gaussian lets fewer frequencies pass as low, so all the rest belongs to the near one.",
     )  # fmt: skip
     name = st.session_state["model"]
+    with meanwhile(lesson.slug, name, columns=3):
+        import torch
+
+        from lessons_lib.denoisers import hybrid
+        from lessons_lib.images import from_uint8, log_spectrum, lowpass, to_uint8
+        from lessons_lib.models import open_model
+        from lessons_lib.openings import gaussian_of_page, hybrid_prompts
+        from lessons_lib.pairs import read_both
+        from lessons_lib.ui import readings
+        from lessons_lib.ui.contact import contact_sheet
+        from lessons_lib.ui.turntable import under_the_hand
+        from lessons_lib.walks import from_afar, hybrids, seeds_of
+
+        model = open_model(name)
     warm(name)
-    model = open_model(name)
-    kernel_default, sigma_default = gaussian_for(model.shape[1])
-    far_default, near_default = hybrid_prompts(name)
+    kernel_default, sigma_default = gaussian_of_page(model)
+    far_default, near_default = hybrid_prompts(model)
     left, right = st.columns([1, 2], gap="large")
     with left:
         far_prompt = controls.prompt(lesson.slug, model, name="far_prompt", default=far_default)
@@ -38,76 +39,89 @@ with page.lesson_page("hybrids", models=None) as lesson:
         for p in (far_prompt, near_prompt):
             parts.unknown_words_hint(model, p)
         kernel_size = controls.select_slider(
-            lesson.slug, f"kernel_size_{name}", tuple(range(3, 34, 2)), min(kernel_default, 33), label="kernel_size"
-        )
-        sigma = controls.slider(lesson.slug, f"sigma_{name}", 0.2, 4.0, round(sigma_default, 1), 0.1, label="sigma")
+            lesson.slug, f"kernel_size_{name}", tuple(range(3, 34, 2)), kernel_default, label="kernel_size",
+            help="pixels; the course's 33 at 64x64, scaled to this model's pictures",
+        )  # fmt: skip
+        sigma = controls.slider(
+            lesson.slug, f"sigma_{name}", 0.2, 4.0, sigma_default, 0.1, label="sigma",
+            help="pixels; the course's 2 at 64x64, scaled to this model's pictures",
+        )  # fmt: skip
         guidance_scale = controls.slider(lesson.slug, "guidance_scale", 1.0, 15.0, model.guidance_scale, 0.5)
+        num_images = controls.slider(lesson.slug, "num_images", 1, 8, 6, 1, help="each of its own seed: seed, seed + 1, ...")
         seed = controls.seed()
     about = {
         "model": model.title, "far_prompt": far_prompt, "near_prompt": near_prompt, "kernel_size": kernel_size, "sigma": sigma,
-        "seed": seed, "guidance_scale": guidance_scale,
+        "seed": seed, "num_images": num_images, "guidance_scale": guidance_scale,
     }  # fmt: skip
 
     def walk():
         return hybrids(
-            model,
-            far_prompt,
-            near_prompt,
-            kernel_size=kernel_size,
-            sigma=sigma,
-            num_images=6,
-            guidance_scale=guidance_scale,
-            seed=seed,
-        )
+            model, far_prompt, near_prompt, kernel_size=kernel_size, sigma=sigma, num_images=num_images,
+            guidance_scale=guidance_scale, seed=seed,
+        )  # fmt: skip
 
     with right:
         film = play(lesson.slug, name, about, walk, columns=3)
         if film is not None:
             made = film.about
+            seeds = seeds_of(made["seed"], len(film.final))
+            sides = made["far_prompt"], made["near_prompt"]
             final = from_uint8(torch.from_numpy(film.final))
-            far = lowpass(final, made["kernel_size"], made["sigma"] * 1.5)
-            scores, captions = parts.two_readings(model, far, final, made["far_prompt"], made["near_prompt"])
-            chosen = contact_sheet(film.final, captions, scores, made, f"hybrids_keep_{name}", parts.describe(made))
-            if scores is not None:
+            far = from_afar(final, made["sigma"])
+            found = read_both(model, far, final, *sides)
+            sides = f"{sides[0]} (far)", f"{sides[1]} (near)"
+            chosen = contact_sheet(
+                film.final, readings.captions(found, seeds, sides), found and [f.score for f in found], made,
+                f"hybrids_keep_{name}", parts.describe(made), seeds=seeds,
+            )  # fmt: skip
+            if found:
                 st.caption(
-                    "Best first. The judge reads the far prompt in the blurred picture and the near one in the sharp; 1 is its first reading."
+                    "Best first, by the worse of the two readings. The judge reads the far prompt in the picture blurred by sigma, "
+                    "the near one in the picture as it is; after each prompt: which of its readings it is, and how sure it is."
                 )
     if film is not None:
         page.section("Step back")
+        alt = f"{made['model']}, seed {seeds[chosen]}, from afar {made['far_prompt']}, from near {made['near_prompt']}"
+        picture = final[chosen : chosen + 1]
         one, two = st.columns(2)
-        alt = f"{made['model']}: from afar {made['far_prompt']}, from near {made['near_prompt']}"
         with one:
             under_the_hand(
-                Image.fromarray(tiled(film.final[chosen : chosen + 1], 1)),
-                "distance: slide, or press space",
-                alt,
-                "hybrids_hand",
-                motion="shrink",
-            )
+                [film.final[chosen]], [f"from near: {made['near_prompt']}", f"from afar: {made['far_prompt']}"],
+                "distance: slide, drag the picture, or press space", alt, "hybrids_hand", motion="shrink",
+            )  # fmt: skip
         with two:
-            picture = final[chosen : chosen + 1]
             low = lowpass(picture, made["kernel_size"], made["sigma"])
-            both = to_uint8(torch.cat([low, (picture - low).clamp(-1, 1)])).numpy()
-            parts.pictures_in_a_row(both, [f"low: {made['far_prompt']}", f"high: {made['near_prompt']}"], alt, wide=150)
-            spectrum = torch.fft.fftshift(torch.fft.fft2(picture.mean(1)[0])).abs().log1p()
-            shown = (255 * spectrum / spectrum.max()).round().to(torch.uint8).numpy()
-            parts.picture(
-                np.repeat(shown[..., None], 3, 2),
-                "spectrum of the picture, low frequencies in the middle",
-                "spectrum, log magnitude",
-                wide=150,
+            apart = to_uint8(torch.cat([low, (picture - low).clamp(-1, 1)])).numpy()
+            parts.pictures_in_a_row(apart, [f"low: {made['far_prompt']}", f"high: {made['near_prompt']}"], alt, wide=150)
+            spectra = to_uint8(2 * log_spectrum(torch.cat([low, picture - low, picture])) - 1).numpy()
+            parts.pictures_in_a_row(
+                spectra, ["spectrum of the low", "of the high", "of the whole"], f"{alt}, log magnitude of its spectrum", wide=100
             )
+            st.caption("In a spectrum the middle is the lowest frequency, the rim the highest; brightness is the log magnitude.")
+            size = model.shape[2]
+            st.caption(f"And at its real size, {size} pixels of your screen:")
+            parts.pictures_in_a_row(film.final[chosen : chosen + 1], [""], f"{alt}, at its real size", wide=size)
+            if model.judge is not None:
+                near, afar = parts.readings(model, torch.cat([picture, far[chosen : chosen + 1]]))
+                st.caption(f"What the judge reads first, from near{near}; from afar{afar}.")
         page.section("Every step")
         filmstrip(film, f"{lesson.slug}_strip", columns=3, alt=parts.describe(made), wide=480)
         parts.downloads(film, f"hybrids-{name}-{seed}", columns=3)
         page.section("The equation")
         page.equation(r"\epsilon=\mathrm{lowpass}(\epsilon(x_t,p_{\text{far}}))+\mathrm{highpass}(\epsilon(x_t,p_{\text{near}}))")
+        page.equation(
+            r"\mathrm{highpass}(\epsilon)=\epsilon-\mathrm{lowpass}(\epsilon),\qquad\mathrm{lowpass}=\text{Gaussian blur}"
+        )
         parts.microscope(film, model.schedule, f"{lesson.slug}_scope")
+        if found:
+            page.section("Which seeds work from both distances?")
+            readings.bars(found, seeds, sides, f"{lesson.slug}_bars")
     page.show_source(hybrid, lowpass, hybrids)
     page.things_to_try(
         lesson,
         [
             ("A narrow Gaussian: the far prompt takes over", {f"sigma_{name}": 0.4}),
             ("A wide one: only a tint is left of it", {f"sigma_{name}": 3.5}),
+            ("Cut the Gaussian to 3 pixels: what does the kernel's size change?", {f"kernel_size_{name}": 3}),
         ],
     )

@@ -1,148 +1,183 @@
 from lessons_lib.ui import controls, page, parts
 from lessons_lib.ui.filmstrip import filmstrip
-from lessons_lib.ui.playground import play, warm
-
-WEIGHTS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0)
+from lessons_lib.ui.playground import meanwhile, play, warm
 
 with page.lesson_page("prompts", models=None) as lesson:
-    import difflib
-
     import streamlit as st
-    import torch
-    from PIL import Image
-
-    from lessons_lib.images import from_uint8
-    from lessons_lib.models import open_model
-    from lessons_lib.pictures import enlarge, tiled, to_png
-    from lessons_lib.ui.contact import contact_sheet
-    from lessons_lib.walks import blends, gaussian_for, hybrids
 
     page.idea(
         "To the network a prompt is a table of numbers, its **embedding**. Words it was taught have their place in it, words it never "
         "met do not. Between two prompts lie mixtures that nobody ever wrote, and the network draws them too."
     )
+    page.question(
+        lesson.slug, "Half the embedding of one prompt and half that of another, one noise. What comes out?",
+        ["both things side by side", "something in between, or one of the two", "only noise"],
+        "Mostly one of the two until the mixture tips over, with a few strange creatures where it does: drag the slider and look "
+        "for the place.",
+    )  # fmt: skip
     name = st.session_state["model"]
-    warm(name)
-    model = open_model(name)
-    if name == "emoji":
-        from lessons_lib.text_to_image.data import STYLES, concepts, pictures, vocabulary
+    with meanwhile(lesson.slug, name, columns=7):
+        import torch
 
-        page.section("What the model knows")
-        known = [c.name for c in concepts()]
-        search = controls.text(
-            lesson.slug,
-            "search",
-            "cat",
-            help="part of a word; what the model was taught is shown as it was drawn by three artists",
-        )
-        found = [i for i, n in enumerate(known) if search.lower().strip() and search.lower().strip() in n] or [
-            known.index(n) for n in difflib.get_close_matches(search.lower().strip(), known, 6, 0.5)
-        ]
-        st.caption(
-            f"{len(known)} things in {len(STYLES)} styles, {len(vocabulary())} words. {len(found)} found, the first six shown."
-        )
-        for i in found[:6]:
-            first = i * len(STYLES)
-            parts.pictures_in_a_row(
-                pictures().images[first : first + 3].numpy(),
-                [f"{known[i]}, {s}" for s in STYLES],
-                "from the training set",
-                wide=96,
-            )
-        if not found:
-            st.info(f"Nothing like “{page.plain(search)}”: try {', '.join(known[:5])}.")
-    else:
+        from lessons_lib.images import from_uint8
+        from lessons_lib.models import available, open_model
+        from lessons_lib.openings import gaussian_of_page, hybrid_prompts
+        from lessons_lib.pairs import read_both
+        from lessons_lib.ui import readings
+        from lessons_lib.ui.contact import contact_sheet
+        from lessons_lib.ui.turntable import under_the_hand
+        from lessons_lib.ui.words import embeddings_of_ones_own, print_size, what_the_model_knows
+        from lessons_lib.walks import blends, from_afar, hybrids, seeds_of, shares, upscale
+
+        model = open_model(name)
+    warm(name)
+
+    page.section("What the model knows")
+    if name == "mnist":
         st.info(
-            "The words below belong to this model. For a model with a vocabulary, choose **emoji** in the sidebar.",
+            "This model knows ten words, the digits. This lesson is made for the text-to-image model; blends and logos of digits "
+            "work here all the same.",
             icon=":material/lightbulb:",
         )
+        if "emoji" in available():
+            st.page_link(
+                lesson.file, label="Open this lesson on the small text-to-image model", icon=":material/arrow_outward:",
+                query_params={**page.travelling(), "model": "emoji"},
+            )  # fmt: skip
+    elif name == "emoji":
+        what_the_model_knows(lesson.slug)
+    else:
+        st.markdown("This model reads any words; where it runs on a file of embeddings, these are its prompts: "
+                    + ", ".join(f"*{page.plain(p)}*" for p in model.prompts[:40]))  # fmt: skip
+    model, own_words = embeddings_of_ones_own(lesson.slug, model)
 
     page.section("Between two prompts")
-    one, two, three = st.columns(3)
+    one, two = st.columns(2, gap="large")
     with one:
         a = controls.prompt(lesson.slug, model, name="from_prompt", default=model.prompts[0])
-    with two:
         b = controls.prompt(lesson.slug, model, name="to_prompt", default=model.prompts[1])
-    with three:
-        guidance_scale = controls.slider(lesson.slug, "guidance_scale", 1.0, 15.0, model.guidance_scale, 0.5)
+        for p in () if own_words else (a, b):
+            parts.unknown_words_hint(model, p)
         seed = controls.seed()
-    for p in (a, b):
-        parts.unknown_words_hint(model, p)
-    about = {"model": model.title, "from_prompt": a, "to_prompt": b, "seed": seed, "guidance_scale": guidance_scale}
+    with two:
+        first = controls.slider(lesson.slug, "first_share", 0.0, 1.0, 0.0, 0.05, help="of to_prompt, in the first picture")
+        last = controls.slider(lesson.slug, "last_share", 0.0, 1.0, 1.0, 0.05, help="of to_prompt, in the last picture")
+        guidance_scale = controls.slider(lesson.slug, "guidance_scale", 1.0, 15.0, model.guidance_scale, 0.5)
+    about = {
+        "model": model.title, "from_prompt": a, "to_prompt": b, "first_share": first, "last_share": last, "seed": seed,
+        "guidance_scale": guidance_scale,
+    }  # fmt: skip
     film = play(
-        lesson.slug,
-        name,
-        about,
-        lambda: blends(model, a, b, WEIGHTS, guidance_scale=guidance_scale, seed=seed),
-        columns=len(WEIGHTS),
-    )
-    if film is not None and len(film.final) == len(WEIGHTS):
-        readings = parts.readings(model, from_uint8(torch.from_numpy(film.final)))
-        captions = [f"{w:.0%}{r}" for w, r in zip(WEIGHTS, readings, strict=True)]
-        parts.pictures_in_a_row(film.final, captions, parts.describe(film.about), wide=112)
-        st.caption("One noise, seven mixtures of the two embeddings. The percentage is the share of the second prompt.")
-        filmstrip(film, f"{lesson.slug}_strip", columns=len(WEIGHTS), alt=parts.describe(film.about), wide=760)
-        parts.downloads(film, f"blend-{name}-{seed}", columns=len(WEIGHTS))
-        page.equation(r"c=(1-w)\,c_{\text{from}}+w\,c_{\text{to}}")
+        lesson.slug, name, about, lambda: blends(model, a, b, shares(first, last), guidance_scale=guidance_scale, seed=seed),
+        columns=7, channels=("x0_hat",), stream_wide=760,
+    )  # fmt: skip
+    if film is not None:
+        made = film.about
+        captions = [f"{w:.0%}" for w in shares(made["first_share"], made["last_share"])]
+        read = parts.readings(model, from_uint8(torch.from_numpy(film.final)))
+        captions = [f"{c}{r}" for c, r in zip(captions, read, strict=True)]
+        parts.pictures_in_a_row(film.final, captions, parts.describe(made), wide=112)
+        st.caption(
+            f"One noise, seven mixtures: the share of “{made['to_prompt']}” in the embedding, and what the judge reads first."
+            if model.judge is not None
+            else f"One noise, seven mixtures: the share of “{made['to_prompt']}” in the embedding."
+        )
+        one, two = st.columns(2, gap="large")
+        with one:
+            under_the_hand(
+                list(film.final), captions, "share: slide, drag the picture, or press the arrow keys", parts.describe(made),
+                "prompts_hand", motion="step", start=50,
+            )  # fmt: skip
+        with two:
+            page.equation(r"c=(1-w)\,c_{\text{from}}+w\,c_{\text{to}}")
+            page.equation(r"\epsilon=\epsilon_u+\gamma\,(\epsilon(x_t,c)-\epsilon_u)")
+            st.caption(
+                "The condition c is mixed, not the pictures; w is the share. All seven go through the network as one batch, from one "
+                "noise and with eta = 0, so that nothing but w differs."
+            )
+            parts.downloads(film, f"blend-{name}-{seed}", columns=7)
+        page.section("Every step")
+        filmstrip(film, f"{lesson.slug}_strip", columns=7, alt=parts.describe(made), wide=760)
+        parts.microscope(film, model.schedule, f"{lesson.slug}_scope")
 
     page.section("A logo of your own")
     st.markdown(
-        "A hybrid of two prompts, as on the Hybrid images page: choose what is seen from afar and what from near, keep the best, print it."
+        "A hybrid of two prompts, as on the Hybrid images page: one thing is seen from afar, another from near. Choose the words, "
+        "keep the best of four, print it."
     )
-    left, right = st.columns(2)
+    far_default, near_default = (
+        p if not own_words else model.prompts[i % len(model.prompts)] for i, p in enumerate(hybrid_prompts(model))
+    )
+    kernel_size, sigma_default = gaussian_of_page(model)
+    left, right = st.columns([1, 2], gap="large")
     with left:
-        far = controls.prompt(lesson.slug, model, name="logo_far", default=model.prompts[2])
-    with right:
-        near = controls.prompt(lesson.slug, model, name="logo_near", default=model.prompts[3])
-    kernel_size, sigma = gaussian_for(model.shape[1])
-    logo_about = {"model": model.title, "logo_far": far, "logo_near": near, "seed": seed, "guidance_scale": guidance_scale}
+        far = controls.prompt(lesson.slug, model, name="logo_far", default=far_default)
+        near = controls.prompt(lesson.slug, model, name="logo_near", default=near_default)
+        for p in () if own_words else (far, near):
+            parts.unknown_words_hint(model, p)
+        sigma = controls.slider(
+            lesson.slug, f"logo_sigma_{name}", 0.2, 4.0, sigma_default, 0.1, label="logo_sigma",
+            help="pixels; the smaller, the more belongs to logo_far",
+        )  # fmt: skip
+        st.caption("seed and guidance_scale are those above.")
+    logo_about = {
+        "model": model.title, "logo_far": far, "logo_near": near, "kernel_size": kernel_size, "sigma": sigma, "seed": seed,
+        "guidance_scale": guidance_scale,
+    }  # fmt: skip
 
     def logo_walk():
         return hybrids(
             model, far, near, kernel_size=kernel_size, sigma=sigma, num_images=4, guidance_scale=guidance_scale, seed=seed
         )
 
-    logo = play(lesson.slug, name, logo_about, logo_walk, columns=4, name="logo", opening="logo", shortcuts=False)
-    if logo is not None:
-        chosen = contact_sheet(
-            logo.final,
-            [str(i + 1) for i in range(len(logo.final))],
-            None,
-            logo.about,
-            f"prompts_logo_{name}",
-            parts.describe(logo.about),
-        )
-
-        def print_size() -> bytes:
-            return to_png(enlarge(Image.fromarray(tiled(logo.final[chosen : chosen + 1], 1)), 2400), logo.about)
-
-        st.download_button(
-            "Logo at print size (PNG, 2400 pixels)",
-            print_size,
-            f"logo-{name}-{seed}.png",
-            "image/png",
-            on_click="ignore",
-            icon=":material/print:",
-        )
-
-    with st.expander("Prompt embeddings for DeepFloyd IF"):
-        st.markdown(
-            "DeepFloyd's text encoder is too large for most machines; a file of precomputed embeddings does instead: a dict "
-            "`{prompt: tensor}` saved with `torch.save`, each tensor (1, 77, 4096), the empty prompt among them. Check yours here."
-        )
-        file = st.file_uploader("embeddings (.pt, .pth)", key="prompts_embeddings")
-        if file is not None:
-            import tempfile
-            from pathlib import Path
-
-            from lessons_lib.text_to_image.model import embeddings_from_file
-
-            with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder) / Path(file.name).name
-                path.write_bytes(file.getvalue())
-                embeddings = embeddings_from_file(path)
-            st.success(
-                f"{len(embeddings)} prompts: {', '.join(list(embeddings)[:8])} ... Point `DEEPFLOYD_EMBEDDINGS` at this file and start the app."
+    with right:
+        logo = play(lesson.slug, name, logo_about, logo_walk, columns=4, name="logo", opening="logo", shortcuts=False)
+        if logo is not None:
+            made = logo.about
+            seeds, final = seeds_of(made["seed"], len(logo.final)), from_uint8(torch.from_numpy(logo.final))
+            found = read_both(model, from_afar(final, made["sigma"]), final, made["logo_far"], made["logo_near"])
+            words = readings.captions(found, seeds, (f"{made['logo_far']} (far)", f"{made['logo_near']} (near)"))
+            chosen = contact_sheet(
+                logo.final,
+                words,
+                found and [f.score for f in found],
+                made,
+                f"prompts_logo_{name}",
+                parts.describe(made),
+                seeds=seeds,
             )
+    if logo is not None:
+        left, right = st.columns([1, 2], gap="large")
+        own = {**made, "seed": seeds[chosen], "num_images": 1}
+        with left:
+            under_the_hand(
+                [logo.final[chosen]], [f"from near: {made['logo_near']}", f"from afar: {made['logo_far']}"],
+                "distance: slide, drag the picture, or press space", parts.describe(own), "prompts_logo_hand", motion="shrink",
+            )  # fmt: skip
+        with right:
+            larger = None
+            if model.shape[0] == 3:
+                with_stage2 = controls.toggle(
+                    lesson.slug, "stage2", False, help="let the second network enlarge the logo before its pixels become squares"
+                )
+                upscaler = model.upscaler() if with_stage2 else None
+                if upscaler is not None:
+                    larger = play(
+                        lesson.slug, name, {**own, "noise_level": 100, "stage": 2},
+                        lambda: upscale(upscaler, final[chosen : chosen + 1], made["logo_near"], seed=seeds[chosen]),
+                        columns=1, stream_wide=256, channels=("xt",), name=f"large_{chosen}", opening="logo_large", shortcuts=False,
+                    )  # fmt: skip
+                    if larger is not None:
+                        parts.pictures_in_a_row(larger.final, ["stage 2"], parts.describe(larger.about), wide=256)
+                elif with_stage2:
+                    st.caption("No second stage ships for this model: the logo keeps its pixels.")
+            best, text = (larger.final, larger.about) if larger is not None else (logo.final[chosen : chosen + 1], own)
+            print_size(best, text, f"logo-{name}-{seeds[chosen]}")
     page.show_source(blends, hybrids)
-    page.things_to_try(lesson, [("Other seeds, other half-way creatures", {"guidance_scale": 5.0})])
+    page.things_to_try(
+        lesson,
+        [
+            ("Look closer at where the blend tips over", {"first_share": 0.3, "last_share": 0.7}),
+            ("The same without guidance: does it tip as suddenly?", {"guidance_scale": 1.0}),
+        ],
+    )

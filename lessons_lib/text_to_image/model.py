@@ -7,7 +7,7 @@ import json
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -176,7 +176,11 @@ def embeddings_from_file(path: str | Path, width: int = 4096, max_bytes: int = 2
 
 def words_from_file(path: str | Path, width: int = 4096) -> Words:
     """Words from a file of precomputed embeddings; only its prompts can be used."""
-    embeddings = embeddings_from_file(path, width)
+    return words_of(embeddings_from_file(path, width))
+
+
+def words_of(embeddings: dict[str, Tensor]) -> Words:
+    """Words from {prompt: (1, 77, width)}; only these prompts can be used."""
 
     def embed(prompt: str) -> Tensor:
         if prompt not in embeddings:
@@ -271,6 +275,21 @@ def model_of(schedule: Schedule, size: int, network: Network, encode: Callable[[
         denoiser=denoiser, class_of=concept_of, judge_name=judge_name, stride=30, guidance_scale=3.0 if judge_name else 7.0,
         upscaler=upscaler, warm=warm,
     )  # fmt: skip
+
+
+def with_embeddings(model: Model, embeddings: dict[str, Tensor]) -> Model:
+    """The same model and network, its words taken from {prompt: (1, 77, width)} instead. The model itself is not changed.
+
+    Its denoisers raise LessonsError for a prompt that the embeddings do not hold.
+    """
+    network, words = model.denoiser("").network, words_of(embeddings)
+
+    def denoiser(prompt: str | list[str]) -> Denoiser:
+        each = [prompt] if isinstance(prompt, str) else prompt
+        return Conditioned(network, torch.cat([words.encode(check_prompt(p)) for p in each]))
+
+    prompts = tuple(p for p in embeddings if p) or ("",)
+    return replace(model, denoiser=denoiser, prompts=prompts if len(prompts) > 1 else prompts * 2)
 
 
 def once(make: Callable):

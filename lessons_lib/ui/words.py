@@ -1,0 +1,123 @@
+"""The prompt lab's own parts: the model's words and pictures, embeddings from a file, and a logo at print size."""
+
+from __future__ import annotations
+
+import difflib
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from lessons_lib.errors import LessonsError
+from lessons_lib.models import Model
+from lessons_lib.pictures import enlarge, tiled, to_png
+from lessons_lib.ui import controls, page, parts
+
+PRINT_PIXELS = 2400  # 20 cm at 300 dots an inch
+DEEPFLOYD_WIDTH = 4096
+
+
+def found_among(search: str, names: list[str], keywords: list[tuple[str, ...]]) -> list[int]:
+    """Indices of the things whose name or a keyword holds the search, names first; of nothing found, the nearest names."""
+    wanted = search.lower().strip()
+    if not wanted:
+        return []
+    by_name = [i for i, n in enumerate(names) if wanted in n]
+    by_keyword = [i for i, words in enumerate(keywords) if i not in by_name and any(wanted in w for w in words)]
+    by_name.sort(key=lambda i: (names[i] != wanted, f" {wanted}" not in f" {names[i]}", len(names[i])))
+    near = difflib.get_close_matches(wanted, names, 6, 0.5)
+    return by_name + by_keyword or [names.index(n) for n in near]
+
+
+def what_the_model_knows(slug: str) -> None:
+    """Search the small model's words and see the pictures it learned from, and those that were kept from it."""
+    from lessons_lib.text_to_image.data import STYLES, concepts, pictures, vocabulary
+
+    names, keywords = [c.name for c in concepts()], [c.keywords for c in concepts()]
+    search = controls.text(slug, "search", "cat", help="part of a word: a thing's name, or another word for it")
+    found = found_among(search, names, keywords)
+    st.caption(
+        f"{len(names)} things, each drawn by {len(STYLES)} artists, and {len(vocabulary())} words. "
+        f"{len(found)} match{'es' if len(found) == 1 else ''}{', the first four shown' if len(found) > 4 else ''}."
+    )
+    everything = pictures()
+    for i in found[:4]:
+        first = i * len(STYLES)
+        own = slice(first, first + len(STYLES))
+        captions = [
+            f"{names[i]}, {style}{' (kept from it)' if held else ''}"
+            for style, held in zip(STYLES, everything.held_out[own].tolist(), strict=True)
+        ]
+        parts.pictures_in_a_row(everything.images[own].numpy(), captions, "from the data", wide=128)
+        if keywords[i]:
+            st.caption(f"also called {', '.join(keywords[i])}")
+    if not found:
+        st.info(f"Nothing like “{page.plain(search)}”: try {', '.join(names[i] for i in range(3, len(names), 60))}.")
+    with st.expander(f"All {len(names)} things"):
+        st.markdown(", ".join(names))
+
+
+def embeddings_of_ones_own(slug: str, model: Model) -> tuple[Model, bool]:
+    """Offer to load prompt embeddings from a file, for this session alone. Returns the model, speaking them if it can, and
+    whether it does."""
+    from lessons_lib.text_to_image.model import with_embeddings
+
+    with st.expander("Prompt embeddings from a file, as DeepFloyd IF needs them"):
+        st.markdown(
+            "DeepFloyd's text encoder is too large for most machines; a file of precomputed embeddings does instead: a dict "
+            f"`{{prompt: tensor}}` saved with `torch.save`, each tensor (1, 77, {DEEPFLOYD_WIDTH}), the empty prompt among them. "
+            "The file is checked, opened without running anything in it, and used on this page for as long as it is open."
+        )
+        file = st.file_uploader("embeddings", ["pt", "pth"], key=f"{slug}_embeddings")
+        if file is None:
+            return model, False
+        width = None if model.shape[0] == 1 else model.denoiser("").condition.shape[-1]  # opens the model: only when needed
+        embeddings = _read(file.name, file.getvalue(), width)
+        held = next(iter(embeddings.values())).shape[-1]
+        shown = ", ".join(f"“{page.plain(p)}”" for p in list(embeddings)[:8] if p)
+        if held != width:
+            st.success(
+                f"{len(embeddings)} prompts, {shown} ..., as DeepFloyd needs them. The model in view is another: choose a DeepFloyd IF "
+                "in the sidebar to draw them."
+            )
+            return model, False
+        st.success(f"{len(embeddings)} prompts, used below: {shown} ...")
+        return with_embeddings(model, embeddings), True
+
+
+def _read(name: str, content: bytes, width: int | None) -> dict:
+    """The embeddings in an uploaded file, for the model in view or for DeepFloyd. Raises LessonsError if for neither."""
+    from lessons_lib.text_to_image.model import embeddings_from_file
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "embeddings.pt"
+        path.write_bytes(content)
+        try:
+            return embeddings_from_file(path)
+        except LessonsError as e:
+            if width not in (None, DEEPFLOYD_WIDTH):
+                try:
+                    return embeddings_from_file(path, width)
+                except LessonsError:
+                    pass
+            raise LessonsError(str(e).replace("embeddings.pt", page.plain(Path(name).name)[:80])) from e
+
+
+def logo_png(picture: np.ndarray, about: dict) -> bytes:
+    """(1, C, H, W) uint8 as PNG for printing: every pixel a sharp square, what made it written into the file."""
+    text = {"Software": "Diffusion, Step by Step", **about}
+    return to_png(enlarge(Image.fromarray(tiled(picture, 1)), PRINT_PIXELS), text)
+
+
+def print_size(picture: np.ndarray, about: dict, name: str) -> None:
+    """Offer (1, C, H, W) uint8 at print size. The file is made when it is asked for."""
+    wide = picture.shape[-1] * -(-PRINT_PIXELS // picture.shape[-1])
+    st.download_button(
+        f"Logo at print size (PNG, {wide} pixels)", lambda: logo_png(picture, about), f"{name}.png", "image/png",
+        on_click="ignore", icon=":material/print:", key=f"{name}_print",
+    )  # fmt: skip
+    st.caption(
+        f"{wide} pixels are {wide / 300 * 2.54:.0f} cm at 300 dots an inch; model, prompts, seed and settings are written into the file."
+    )
