@@ -96,6 +96,23 @@ def test_only_the_newest_ended_runs_are_kept(monkeypatch):
     assert [r for r in made if (runs.FOLDER / r).exists()] == made[-2:]
 
 
+def test_a_run_stopped_before_it_began_stays_stopped(monkeypatch):
+    monkeypatch.setattr(runs, "tend", lambda: None)
+    run = runs.start(TINY)
+    runs.cancel(run)
+    runs.resume(run)  # from another tab
+    assert runs.watch(run).status == "cancelled"
+
+
+@pytest.mark.slow
+def test_many_looks_start_one_worker():
+    run = runs.start(TINY)
+    for _ in range(10):  # every page that draws tends, while the worker still imports torch
+        runs.tend()
+    _pid_of(run)
+    assert runs.watch(run).status == "running"
+
+
 @pytest.mark.slow
 def test_pause_resume_and_cancel():
     run = runs.start(TINY)

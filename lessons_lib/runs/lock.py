@@ -7,11 +7,15 @@ from pathlib import Path
 try:
     import fcntl
 
+    INHERITED = True  # a child that is handed the open file holds the lock too, until it ends
+
     def _take(file) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 except ImportError:  # Windows
     import msvcrt
+
+    INHERITED = False
 
     def _take(file) -> None:
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)

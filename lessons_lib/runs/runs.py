@@ -25,7 +25,7 @@ from pathlib import Path
 from lessons_lib.checkpoints import write_atomically
 from lessons_lib.errors import LessonsError
 from lessons_lib.mnist.train import Settings, read_losses
-from lessons_lib.runs.lock import is_held
+from lessons_lib.runs.lock import INHERITED, is_held, take
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "cache" / "runs" / "mnist"
@@ -98,7 +98,8 @@ def watch(run: str) -> State:
     progress = _progress(folder)
     status, place = _status(folder, progress), 0
     if status == "queued":
-        place = 1 + [p.name for p in _queue()].index(run) if folder in _queue() else 1
+        queue = _queue()
+        place = 1 + queue.index(folder) if folder in queue else 1
     said = progress.get("said", "")
     if status == "interrupted":
         said = f"Its process ended at step {progress.get('step', 0)}; it goes on from its last checkpoint."
@@ -132,11 +133,19 @@ def tend() -> None:
         return
     free = AT_ONCE - sum(is_held(p / "lock") for p in _folders())
     for folder in _queue()[: max(free, 0)]:
+        command, passed = [sys.executable, "-m", "lessons_lib.runs.worker", str(folder)], ()
+        if INHERITED:  # held from now on: the worker needs seconds to import torch, and the next tend() must not start another
+            lock = take(folder / "lock")
+            if lock is None:
+                continue
+            command, passed = [*command, str(lock.fileno())], (lock.fileno(),)
         with open(folder / "errors.txt", "ab") as errors:
             subprocess.Popen(
-                [sys.executable, "-m", "lessons_lib.runs.worker", str(folder)], cwd=ROOT, start_new_session=True,
+                command, cwd=ROOT, start_new_session=True, pass_fds=passed,
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
             )  # fmt: skip
+        if INHERITED:
+            lock.close()  # the worker's copy still holds it
 
 
 def last_runs(n: int = 5) -> list[str]:
@@ -185,7 +194,7 @@ def _wanted(folder: Path) -> str:
 
 def _want(run: str, what: str) -> None:
     folder = folder_of(run)
-    if _progress(folder).get("status") not in ENDED:
+    if _progress(folder).get("status") not in ENDED and _wanted(folder) != "cancel":  # stopped stays stopped
         write_atomically(folder / "wanted", what.encode())
 
 

@@ -29,8 +29,9 @@ class _Wanted(Exception):
     """People want something else than running: "pause" or "cancel"."""
 
 
-def main(folder: Path) -> None:
-    lock = take(folder / "lock")
+def main(folder: Path, inherited: int | None = None) -> None:
+    """Train what the folder says until it is done or something else is wanted. inherited: the lock that tend() took for it."""
+    lock = take(folder / "lock") if inherited is None else os.fdopen(inherited, "a+")
     if lock is None:  # another worker was quicker
         return
     with suppress(AttributeError, OSError):
@@ -81,9 +82,12 @@ def main(folder: Path) -> None:
     except (MemoryError, RuntimeError) as e:
         tell("failed", said=f"Training ended: {str(e).splitlines()[0]}. Try a smaller batch_size or num_hiddens.")
         raise
+    except Exception as e:  # said, and not tried again: what is unforeseen would only happen again
+        tell("failed", said=f"Training ended: {type(e).__name__}: {e}"[:300])
+        raise
     finally:
         lock.close()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))
