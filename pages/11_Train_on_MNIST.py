@@ -4,7 +4,7 @@ PRESETS = {
     "laptop": {
         "num_hiddens": 16,
         "batch_size": 64,
-        "epochs": 6,
+        "epochs": 20,
         "lr": 2e-3,
         "num_digits": 10_000,
         "network": "class_conditioned",

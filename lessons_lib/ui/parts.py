@@ -66,21 +66,6 @@ def judge_readings(judge, x) -> list[str]:
     return [f": {judge.classes[i]} {v:.0%}" for v, i in zip(p.tolist(), best.tolist(), strict=True)]
 
 
-def two_readings(model, first, second, prompt: str, other: str) -> tuple[list[float] | None, list[str]]:
-    """How well each picture is read as one prompt and, seen the other way, as the other.
-
-    Args: first, second: (B, C, H, W), the same pictures seen in two ways. Returns: a score each (higher is better, the worse
-    of the two readings counts), or None without a judge; and captions with both ranks.
-    """
-    labels = model.class_of(prompt), model.class_of(other)
-    if model.judge is None or None in labels:
-        return None, [f"picture {i + 1}" for i in range(len(first))]
-    ranks = [model.judge.rank(x, label).tolist() for x, label in zip((first, second), labels, strict=True)]
-    sure = [model.judge.read(x)[:, label].tolist() for x, label in zip((first, second), labels, strict=True)]
-    scores = [min(a, b) - max(i, j) for a, b, i, j in zip(*sure, *ranks, strict=True)]
-    return scores, [f"{prompt}: {i + 1}, {other}: {j + 1}" for i, j in zip(*ranks, strict=True)]
-
-
 def unknown_words_hint(model, prompt: str) -> None:
     """Name the words of a prompt that the small model was never taught, and the nearest it knows."""
     if model.judge_name != "emoji":
