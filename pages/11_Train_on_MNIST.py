@@ -47,9 +47,7 @@ with page.lesson_page("train") as lesson:
         course = COURSE[wanted["network"]]
         start = replace(course, **{k: v for k, v in wanted.items() if k != "network"})
         mark = list(PRESETS).index(preset)  # each preset has widgets of its own, so that its defaults are the preset's
-        network = controls.select(
-            lesson.slug, f"network_{mark}", list(NETWORKS), default=start.network, label="network"
-        )
+        network = controls.select(lesson.slug, f"network_{mark}", list(NETWORKS), default=start.network, label="network")
         widths = (8, 16, 32, 64, 128)
         num_hiddens = controls.select_slider(
             lesson.slug, f"num_hiddens_{mark}", widths, start.num_hiddens, label="num_hiddens", help="D, the width of the network"

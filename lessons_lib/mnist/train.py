@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import signal
 import time
@@ -53,7 +54,7 @@ class Settings:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)!r}")
         if not 0 <= self.class_dropout <= 1:
             raise ValueError(f"class_dropout must be between 0 and 1, got {self.class_dropout!r}")
-        if self.sigma < 0:
+        if not self.sigma >= 0:
             raise ValueError(f"sigma must not be negative, got {self.sigma!r}")
         if self.num_digits is not None and self.num_digits < 1:
             raise ValueError(f"num_digits must be at least 1, got {self.num_digits!r}")
@@ -182,13 +183,14 @@ def train(
             with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
                 x = images[index].float() / 255
                 loss = batch_loss(unet, settings, x, labels[index], _generator(settings.seed, step, 0))
+            value = loss.item()
+            if not math.isfinite(value):
+                saved_step = step  # the weights that gave it are not worth keeping: the last checkpoint stays
+                raise LessonsError(f"The loss became {value} at step {step + 1}: try a smaller lr than {settings.lr:g}.")
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
             step += 1
-            value = loss.item()
-            if value != value or value == float("inf"):
-                raise LessonsError(f"The loss became {value} at step {step}: try a smaller learning rate than {settings.lr:g}.")
             losses.add(step, value)
 
             rest = time.monotonic()
@@ -283,7 +285,10 @@ def _check_or_write_settings(folder: Path, settings: Settings, digits: Digits) -
     path = folder / "settings.json"
     about = asdict(settings) | {"data": digits.source}
     if path.exists():
-        before = json.loads(path.read_text())
+        try:
+            before = dict(json.loads(path.read_text()))
+        except (ValueError, TypeError) as e:
+            raise LessonsError(f"{path} is broken, so nobody knows what is trained there: use another folder.") from e
         differ = [f"{k} = {before.get(k)!r}" for k in about if before.get(k) != about[k]]
         if differ:
             raise LessonsError(f"{folder} holds a run with {', '.join(differ)}. Use another folder, or the same settings.")
