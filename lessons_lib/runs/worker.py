@@ -36,6 +36,8 @@ def main(folder: Path, inherited: int | None = None) -> None:
         return
     with suppress(AttributeError, OSError):
         os.nice(10)  # lessons come first
+    with suppress(OSError):  # Linux weighs whole sessions against each other, and nice only within one
+        Path("/proc/self/autogroup").write_text("10")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     about = json.loads((folder / "start.json").read_text())
     settings, said = Settings(**about["settings"]), {}
