@@ -163,11 +163,15 @@ with page.lesson_page("prompts", models=None) as lesson:
                 )
                 upscaler = model.upscaler() if with_stage2 else None
                 if upscaler is not None:
+                    large_about = {**own, "noise_level": 100, "stage": 2}
+                    words = "" if own_words else made["logo_near"]
                     larger = play(
-                        lesson.slug, name, {**own, "noise_level": 100, "stage": 2},
-                        lambda: upscale(upscaler, final[chosen : chosen + 1], made["logo_near"], seed=seeds[chosen]),
-                        columns=1, stream_wide=256, channels=("xt",), name=f"large_{chosen}", opening="logo_large", shortcuts=False,
+                        lesson.slug, name, large_about,
+                        lambda: upscale(upscaler, final[chosen : chosen + 1], words, seed=seeds[chosen]),
+                        columns=1, stream_wide=256, channels=("xt",), name="large", opening="logo_large", shortcuts=False,
                     )  # fmt: skip
+                    if larger is not None and larger.about != large_about:
+                        larger = None  # of a logo chosen before
                     if larger is not None:
                         parts.pictures_in_a_row(larger.final, ["stage 2"], parts.describe(larger.about), wide=256)
                 elif with_stage2:
