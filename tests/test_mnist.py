@@ -211,7 +211,7 @@ def test_the_diffusion_loss_is_ddpm_eq_14(network):
     x, labels = torch.rand(500, 1, 28, 28), torch.arange(500) % 10
     net, loss, eps = told(network, x, labels)
     t = (net.t * 300).round().long()
-    assert (t.min().item(), t.max().item()) == (0, 299)
+    assert 0 <= t.min() < 5 and 295 <= t.max() < 300  # noqa: PT018, every timestep may be drawn, no other
     torch.testing.assert_close(net.t, t / 300)
     torch.testing.assert_close(net.x, COURSE[network].schedule.add_noise(2 * x - 1, t, eps))
     assert loss.item() == pytest.approx((eps**2).mean().item(), rel=1e-5)
