@@ -109,9 +109,8 @@ with page.lesson_page("hybrids", models=None) as lesson:
         parts.downloads(film, f"hybrids-{name}-{seed}", columns=3)
         page.section("The equation")
         page.equation(r"\epsilon=\mathrm{lowpass}(\epsilon(x_t,p_{\text{far}}))+\mathrm{highpass}(\epsilon(x_t,p_{\text{near}}))")
-        page.equation(
-            r"\mathrm{highpass}(\epsilon)=\epsilon-\mathrm{lowpass}(\epsilon),\qquad\mathrm{lowpass}=\text{Gaussian blur}"
-        )
+        page.equation(r"\mathrm{highpass}(\epsilon)=\epsilon-\mathrm{lowpass}(\epsilon)")
+        st.caption("lowpass is a Gaussian blur of kernel_size and sigma. Both estimates are guided.")
         parts.microscope(film, model.schedule, f"{lesson.slug}_scope")
         if found:
             page.section("Which seeds work from both distances?")
