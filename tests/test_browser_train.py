@@ -12,6 +12,7 @@ from lessons_lib.runs import runs  # noqa: E402
 from tests.browsing import visit  # noqa: E402
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
+expect.set_options(timeout=60_000)  # a worker has to start, and a small machine has other things to do
 STEP = re.compile(r"step (\d+) of")
 
 
