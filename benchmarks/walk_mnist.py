@@ -31,7 +31,7 @@ def main() -> None:
     unet, settings = open_network("class_conditioned")
     timesteps = settings.schedule.timesteps(10)
     condition = condition_of([3] * args.images)
-    denoiser = Conditioned(network_of(unet, settings.T), condition)
+    denoiser = Conditioned(network_of(unet, settings), condition)
     scheduler = DDPMScheduler(
         num_train_timesteps=settings.T, beta_start=1e-4, beta_end=0.02, beta_schedule="linear", clip_sample=True
     )

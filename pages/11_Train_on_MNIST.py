@@ -12,8 +12,20 @@ PRESETS = {
     "course: one-step denoiser": {"network": "one_step"},
     "course: time-conditioned": {"network": "time_conditioned"},
     "course: class-conditioned": {"network": "class_conditioned"},
+    "course: flow matching": {"network": "flow_matching"},
 }
-NETWORKS = {"one_step": "one-step denoiser", "time_conditioned": "time-conditioned", "class_conditioned": "class-conditioned"}
+NETWORKS = {
+    "one_step": "one-step denoiser",
+    "time_conditioned": "time-conditioned",
+    "class_conditioned": "class-conditioned",
+    "flow_matching": "flow matching",
+}
+EQUATIONS = {
+    "one_step": r"L=\mathbb E\,\lVert D_\theta(x+\sigma\epsilon)-x\rVert^2",
+    "time_conditioned": r"L=\mathbb E\,\lVert\epsilon-\epsilon_\theta(\sqrt{\bar\alpha_t}\,x_0+\sqrt{1-\bar\alpha_t}\,\epsilon,\;t)\rVert^2",
+    "class_conditioned": r"L=\mathbb E\,\lVert\epsilon-\epsilon_\theta(\sqrt{\bar\alpha_t}\,x_0+\sqrt{1-\bar\alpha_t}\,\epsilon,\;t,\;c)\rVert^2",
+    "flow_matching": r"L=\mathbb E\,\lVert(x_1-x_0)-u_\theta((1-t)\,x_0+t\,x_1,\;t,\;c)\rVert^2",
+}
 
 with page.lesson_page("train") as lesson:
     import json
@@ -107,12 +119,7 @@ with page.lesson_page("train") as lesson:
                 raise LessonsError("MNIST could not be downloaded: check the network and try again; the 5,000 digits still work.")
             st.success("All 60,000 digits are here now.")
     page.section("The equation")
-    if network == "one_step":
-        page.equation(r"L=\mathbb E\,\lVert D_\theta(x+\sigma\epsilon)-x\rVert^2")
-    else:
-        page.equation(
-            r"L=\mathbb E_{t,\epsilon}\,\lVert\epsilon-\epsilon_\theta(\sqrt{\bar\alpha_t}\,x_0+\sqrt{1-\bar\alpha_t}\,\epsilon,\;t)\rVert^2"
-        )
+    page.equation(EQUATIONS[network])
     page.show_source(batch_loss, train)
     page.things_to_try(
         lesson,

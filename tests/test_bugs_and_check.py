@@ -11,6 +11,7 @@ from lessons_lib.denoisers import Conditioned, guided
 from lessons_lib.errors import LessonsError
 from lessons_lib.mnist.model import open_network
 from lessons_lib.mnist.sample import condition_of, network_of
+from lessons_lib.mnist.train import COURSE
 from lessons_lib.samplers import sample
 from lessons_lib.sources import clean_picture
 from lessons_lib.walks import preset_mask
@@ -32,7 +33,7 @@ def made(scene, pieces, task):
 
 def test_the_right_pieces_are_the_walk_of_the_library(scene):
     unet, schedule, labels, x_orig, _ = scene
-    network = network_of(unet, schedule.T)
+    network = network_of(unet, COURSE["class_conditioned"])
     denoiser = guided(Conditioned(network, labels), Conditioned(network, condition_of(None)), 5.0)
     g = torch.Generator().manual_seed(180)
     xt = torch.randn(x_orig.shape, generator=g)

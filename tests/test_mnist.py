@@ -35,7 +35,8 @@ from lessons_lib.mnist.unet import UNet, num_parameters
 
 
 @pytest.mark.parametrize(
-    ("network", "parameters"), [("one_step", 7_891_073), ("time_conditioned", 1_996_417), ("class_conditioned", 2_019_201)]
+    ("network", "parameters"),
+    [("one_step", 7_891_073), ("time_conditioned", 1_996_417), ("class_conditioned", 2_019_201), ("flow_matching", 2_019_201)],
 )
 def test_parameters_are_the_courses(network, parameters):
     assert num_parameters(make_unet(COURSE[network])) == parameters
@@ -217,10 +218,20 @@ def test_the_diffusion_loss_is_ddpm_eq_14(network):
     assert loss.item() == pytest.approx((eps**2).mean().item(), rel=1e-5)
 
 
+def test_the_flows_loss_is_the_mse_to_the_velocity():
+    x, labels = torch.rand(500, 1, 28, 28), torch.arange(500) % 10
+    net, loss, eps = told("flow_matching", x, labels)
+    assert 0 <= net.t.min() < 0.01 and 0.99 < net.t.max() <= 1  # noqa: PT018
+    t = net.t.view(-1, 1, 1, 1)
+    torch.testing.assert_close(net.x, (1 - t) * eps + t * (2 * x - 1))
+    assert loss.item() == pytest.approx(((2 * x - 1 - eps) ** 2).mean().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("network", ["class_conditioned", "flow_matching"])
 @pytest.mark.parametrize("dropout", [0.0, 0.1, 1.0])
-def test_the_class_is_hidden_as_often_as_said(dropout):
+def test_the_class_is_hidden_as_often_as_said(dropout, network):
     labels = torch.arange(3000) % 10
-    net, _, _ = told("class_conditioned", torch.zeros(3000, 1, 2, 2), labels, class_dropout=dropout)
+    net, _, _ = told(network, torch.zeros(3000, 1, 2, 2), labels, class_dropout=dropout)
     hidden = net.c.sum(1) == 0
     assert hidden.float().mean().item() == pytest.approx(dropout, abs=0.02)
     assert torch.equal(net.c[~hidden].argmax(1), labels[~hidden])
@@ -250,11 +261,12 @@ def test_impossible_settings_are_refused(changed, said):
 
 
 def test_the_courses_settings():
-    one, time_, class_ = (COURSE[n] for n in NETWORKS)
+    one, time_, class_, flows = (COURSE[n] for n in NETWORKS)
     assert (one.num_hiddens, one.batch_size, one.lr, one.epochs, one.sigma) == (128, 256, 1e-4, 5, 0.5)
     for s in (time_, class_):
         assert (s.num_hiddens, s.batch_size, s.lr, s.epochs, s.lr_final_factor, s.T) == (64, 128, 1e-3, 20, 0.1, 300)
     assert class_.class_dropout == 0.1
+    assert (flows.num_hiddens, flows.batch_size, flows.lr, flows.epochs) == (64, 64, 1e-2, 10)
 
 
 # --- training -----------------------------------------------------------------------------------------------------------

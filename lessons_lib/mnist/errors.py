@@ -14,10 +14,11 @@ from lessons_lib.judge import open_judge
 from lessons_lib.mnist.moments import describe, last_epoch, moments
 from lessons_lib.mnist.sample import condition_of
 from lessons_lib.mnist.shown import shown_digits
-from lessons_lib.mnist.walks import DIGITS, four_of_each, shared
+from lessons_lib.mnist.walks import DIGITS, four_of_each, four_of_each_by_flow, shared
 from lessons_lib.schedule import Schedule
 
 GUIDANCE_SCALES = (0.0, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0)
+STEPS = (1, 2, 3, 5, 10, 20, 50, 100, 300)
 
 
 def some_digits(n: int) -> tuple[Tensor, Tensor]:
@@ -113,3 +114,24 @@ def over_guidance(
             "accuracy": (read == torch.tensor(labels)).float().mean().item(),
             "diversity": sum(metrics.diversity(x[d::10].clamp(-1, 1)) for d in DIGITS) / len(DIGITS),
         }
+
+
+def over_steps(of_each: int = 10, steps: Sequence[int] = STEPS, guidance_scale: float = 5.0) -> Iterator[dict]:
+    """How well the judge reads the digits of both networks' walks as the steps grow fewer, from the same noise.
+
+    Rows: num_inference_steps; flow matching and DDPM, the share read as the digit asked for (None where it was not walked:
+    the flow's walk needs no more than 100 steps, and DDPM's first step is at 2).
+    """
+    asked = torch.tensor(list(DIGITS) * of_each)
+    flow_epoch, ddpm_epoch = last_epoch("flow_matching"), last_epoch("class_conditioned")
+    for n in steps:
+        same = {"of_each": of_each, "guidance_scale": guidance_scale, "num_inference_steps": n}
+        walks = {
+            "flow matching": four_of_each_by_flow(flow_epoch, **same) if n <= 100 else None,
+            "DDPM": four_of_each(ddpm_epoch, **same) if n > 1 else None,
+        }
+        row: dict = {"num_inference_steps": n}
+        for name, walk in walks.items():
+            made = [step.x_prev for step in walk or ()]
+            row[name] = (readings(made[-1])[0] == asked).float().mean().item() if made else None
+        yield row

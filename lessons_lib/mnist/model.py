@@ -36,7 +36,7 @@ def open_network(network: str, epoch: int | None = None) -> tuple[UNet, Settings
 def open_digits() -> Model:
     """The class-conditioned network as the lessons' smallest model: a prompt is a digit."""
     unet, settings = open_network("class_conditioned")
-    network = Batched(network_of(unet, settings.T))
+    network = Batched(network_of(unet, settings))
 
     def digit(prompt: str) -> int | None:
         prompt = prompt.strip()

@@ -85,17 +85,30 @@ def class_opening() -> Iterator[tuple[str, Film]]:
         yield name, filmed(about, walks.four_of_each(epoch, **same))
 
 
+def flow_opening() -> Iterator[tuple[str, Film]]:
+    """The two walks the page opens with: the flow's first, as the page's own, and DDPM's."""
+    same = {"guidance_scale": 5.0, "seed": 180}
+    epoch, steps = moments.last_epoch("flow_matching"), 10
+    about = {"network": "flow_matching", "epoch": epoch, "num_inference_steps": steps, **same}
+    yield "flow", filmed(about, walks.four_of_each_by_flow(epoch, of_each=2, num_inference_steps=steps, **same))
+    epoch, steps = moments.last_epoch("class_conditioned"), 50
+    about = {"network": "class_conditioned", "epoch": epoch, "num_inference_steps": steps, **same}
+    yield "flow_ddpm", filmed(about, walks.four_of_each(epoch, of_each=2, num_inference_steps=steps, **same))
+
+
 LESSONS: dict[str, Callable[[], Iterator[tuple[str, Film]]]] = {
     "unet": unet_opening,
     "one_step": one_step_opening,
     "out_of_its_depth": out_of_its_depth_opening,
     "time": time_opening,
     "class": class_opening,
+    "flow": flow_opening,
 }
 MEASURES: dict[str, dict[str, Callable[[], Iterator[dict]]]] = {
     "out_of_its_depth": {"out_of_its_depth": one_step.out_of_its_depth},
     "time": {"time": errors.through_time, "time_lie": errors.told_times},
     "class": {"class": errors.over_guidance, "class_told": errors.told_classes},
+    "flow": {"flow": errors.over_steps},
 }
 """lesson -> its measures by the names they are kept under."""
 
@@ -121,7 +134,7 @@ def main() -> None:
                 print(f"{name}: {film.total} steps, {size / 1000:.0f} kB", flush=True)
             for name, measure in MEASURES.get(lesson, {}).items():
                 started = time.monotonic()
-                rows = [{k: round(v, 5) for k, v in row.items()} for row in measure()]
+                rows = [{k: round(v, 5) if v is not None else None for k, v in row.items()} for row in measure()]
                 about = {
                     "made": time.strftime("%Y-%m-%d"), "command": f"python -m lessons_lib.mnist.openings --only {lesson}",
                     "seconds": round(time.monotonic() - started, 1), "about": "on test digits", "rows": rows,

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss, one_hot
 
-from lessons_lib import checkpoints
+from lessons_lib import checkpoints, flow
 from lessons_lib.errors import LessonsError
 from lessons_lib.mnist.data import DATA_DIR, Digits, load_digits
 from lessons_lib.mnist.unet import UNet
@@ -42,7 +42,7 @@ class Settings:
     lr_final_factor: float = 1.0  # ExponentialLR: the learning rate falls to lr * this over the run, a step per epoch
     sigma: float = 0.5  # one-step denoiser: the noise it learns to remove
     T: int = 300  # diffusion: timesteps of the linear schedule
-    class_dropout: float = 0.1  # class-conditioned: how often the class is hidden
+    class_dropout: float = 0.1  # where there is a class: how often the class is hidden
     num_digits: int | None = None  # train on the first so many digits only
     seed: int = 180
 
@@ -64,11 +64,13 @@ class Settings:
         return Schedule.linear(self.T)
 
 
-NETWORKS = ("one_step", "time_conditioned", "class_conditioned")
+NETWORKS = ("one_step", "time_conditioned", "class_conditioned", "flow_matching")
+WITH_CLASS = ("class_conditioned", "flow_matching")
 COURSE = {
     "one_step": Settings("one_step", num_hiddens=128, batch_size=256, epochs=5, lr=1e-4),
     "time_conditioned": Settings("time_conditioned", num_hiddens=64, batch_size=128, epochs=20, lr=1e-3, lr_final_factor=0.1),
     "class_conditioned": Settings("class_conditioned", num_hiddens=64, batch_size=128, epochs=20, lr=1e-3, lr_final_factor=0.1),
+    "flow_matching": Settings("flow_matching", num_hiddens=64, batch_size=64, epochs=10, lr=1e-2, lr_final_factor=0.1),
 }
 
 
@@ -93,7 +95,8 @@ def make_unet(settings: Settings) -> UNet:
         return UNet(
             settings.num_hiddens,
             time_conditioned=settings.network != "one_step",
-            num_classes=NUM_CLASSES if settings.network == "class_conditioned" else 0,
+            num_classes=NUM_CLASSES if settings.network in WITH_CLASS else 0,
+            time_scales=settings.network == "flow_matching",
         )
 
 
@@ -101,16 +104,23 @@ def batch_loss(unet: UNet, settings: Settings, x: Tensor, labels: Tensor, genera
     """The training loss of one batch: the mean squared error of what the network is to predict.
 
     Args: x (B, 1, 28, 28) float in [0, 1]; labels (B,) int64; generator on the CPU draws t, noise and hidden classes.
-    one_step: input x + sigma * eps, target x. Others: x0 = 2x - 1 noised to t by DDPM eq. 4, target eps (eq. 14).
+    one_step: input x + sigma * eps, target x. Diffusion: x0 = 2x - 1 noised to t by DDPM eq. 4, target eps (eq. 14).
+    flow_matching: t uniform in [0, 1], a point on the straight road from eps to 2x - 1, target the road's velocity.
     """
     eps = torch.randn(x.shape, generator=generator).to(x.device)
     if settings.network == "one_step":
         return mse_loss(unet(x + settings.sigma * eps).float(), x)
-    t = torch.randint(settings.T, (len(x),), generator=generator).to(x.device)
+    flows = settings.network == "flow_matching"
+    if flows:
+        t = torch.rand(len(x), generator=generator).to(x.device)
+    else:
+        t = torch.randint(settings.T, (len(x),), generator=generator).to(x.device)
     c = None
-    if settings.network == "class_conditioned":
+    if settings.network in WITH_CLASS:
         shown = torch.rand(len(x), 1, generator=generator).to(x.device) >= settings.class_dropout
         c = one_hot(labels, NUM_CLASSES).float() * shown
+    if flows:
+        return mse_loss(unet(flow.between(eps, 2 * x - 1, t), t, c).float(), flow.velocity(eps, 2 * x - 1))
     xt = settings.schedule.add_noise(2 * x - 1, t, eps)
     return mse_loss(unet(xt, t / settings.T, c).float(), eps)
 

@@ -1,10 +1,11 @@
 """The course's UNet for 28x28 digits, block by block, with time and class where the course adds them.
 
-Named as the course names the blocks; D is `num_hiddens`. Three networks, one class:
+Named as the course names the blocks; D is `num_hiddens`. Four networks, one class:
 
     UNet(128)                                    one-step denoiser
     UNet(64, time_conditioned=True)              diffusion model
     UNet(64, time_conditioned=True, num_classes=10)   class-conditioned diffusion model
+    UNet(64, time_conditioned=True, num_classes=10, time_scales=True)   flow matching, as later years of the course have it
 """
 
 from __future__ import annotations
@@ -80,10 +81,11 @@ class UNet(nn.Module):
         num_hiddens: D, the width of the first level.
         time_conditioned: add FCBlock(t / T) after Unflatten and after the first UpBlock.
         num_classes: scale by FCBlock(one-hot class) at the same two places; 0 for none. Needs time_conditioned.
+        time_scales: multiply by FCBlock(t) there instead of adding it.
     Raises: ValueError for a width below 1, or classes without time.
     """
 
-    def __init__(self, num_hiddens: int, *, time_conditioned: bool = False, num_classes: int = 0):
+    def __init__(self, num_hiddens: int, *, time_conditioned: bool = False, num_classes: int = 0, time_scales: bool = False):
         super().__init__()
         if num_hiddens < 1:
             raise ValueError(f"num_hiddens must be at least 1, got {num_hiddens}")
@@ -91,6 +93,7 @@ class UNet(nn.Module):
             raise ValueError("the class-conditioned network is time-conditioned too: pass time_conditioned=True")
         D = num_hiddens
         self.num_hiddens, self.time_conditioned, self.num_classes = D, time_conditioned, num_classes
+        self.time_scales = time_scales
         self.conv_in = ConvBlock(1, D)
         self.down1 = DownBlock(D, D)
         self.down2 = DownBlock(D, 2 * D)
@@ -108,9 +111,9 @@ class UNet(nn.Module):
     def forward(self, x: Tensor, t: Tensor | None = None, c: Tensor | None = None) -> Tensor:
         """Args:
             x: (B, 1, 28, 28).
-            t: (B,) timestep divided by T, in [0, 1); only for a time-conditioned network.
+            t: (B,) timestep divided by T, in [0, 1), or the flow's time in [0, 1]; only for a time-conditioned network.
             c: (B, num_classes) one-hot class, all zeros for "no class"; only for a class-conditioned one.
-        Returns: (B, 1, 28, 28), the clean image or the noise, whichever it was trained for.
+        Returns: (B, 1, 28, 28), the clean image, the noise or the velocity, whichever it was trained for.
         Raises: ValueError if a condition is missing, or given to a network without it.
         """
         if (t is None) == self.time_conditioned or (c is None) == bool(self.num_classes):
@@ -125,14 +128,17 @@ class UNet(nn.Module):
         if c is not None:
             up = up * self.class1(c)
         if t is not None:
-            up = up + self.time1(t[:, None])
+            up = self._in_time(up, self.time1(t[:, None]))
         up = self.up1(torch.cat([up, x3], 1))
         if c is not None:
             up = up * self.class2(c)
         if t is not None:
-            up = up + self.time2(t[:, None])
+            up = self._in_time(up, self.time2(t[:, None]))
         up = self.up2(torch.cat([up, x2], 1))
         return self.out(self.conv_out(torch.cat([up, x1], 1)))
+
+    def _in_time(self, up: Tensor, time: Tensor) -> Tensor:
+        return up * time if self.time_scales else up + time
 
 
 def num_parameters(module: nn.Module) -> int:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lessons_lib.batching import Batched
 from lessons_lib.denoisers import Conditioned, Denoiser, Prediction, guided
+from lessons_lib.flow import euler
 from lessons_lib.mnist.moments import network_at
 from lessons_lib.mnist.sample import condition_of, network_of
 from lessons_lib.mnist.train import Settings
@@ -21,9 +22,9 @@ DIGITS = tuple(range(10))
 
 @cache
 def shared(network: str, epoch: int) -> tuple[Batched, Settings]:
-    """A diffusion network at a moment of its training, all sessions' requests as one batch."""
+    """A network that walks, at a moment of its training, all sessions' requests as one batch."""
     unet, settings = network_at(network, epoch)
-    return Batched(network_of(unet, settings.T)), settings
+    return Batched(network_of(unet, settings)), settings
 
 
 def in_step(walks: Sequence[Iterator[Step]]) -> Iterator[Step]:
@@ -98,10 +99,22 @@ def four_of_each(
     At guidance 1 the network is asked once a step, at 0 without a class; else with and without, in one batch.
     """
     net, settings = shared(network, epoch)
-    labels = list(DIGITS) * of_each
+    denoiser = _of_digits(net, list(DIGITS) * of_each, guidance_scale)
+    yield from _from_noise(denoiser, settings, len(DIGITS) * of_each, seed, num_inference_steps, variance_type)
+
+
+def four_of_each_by_flow(
+    epoch: int, *, of_each: int = 4, guidance_scale: float = 5.0, seed: int = 180, num_inference_steps: int = 10
+) -> Iterator[Step]:
+    """As four_of_each(), from the same noise, by the flow-matching network's Euler walk."""
+    net, _ = shared("flow_matching", epoch)
+    x_0 = torch.randn(len(DIGITS) * of_each, 1, 28, 28, generator=torch.Generator().manual_seed(seed))
+    yield from euler(_of_digits(net, list(DIGITS) * of_each, guidance_scale), x_0, num_inference_steps)
+
+
+def _of_digits(net: Batched, labels: list[int], guidance_scale: float) -> Denoiser:
     cond, uncond = Conditioned(net, condition_of(labels)), Conditioned(net, condition_of(None))
-    denoiser = {0: uncond, 1: cond}.get(guidance_scale) or guided(cond, uncond, guidance_scale)
-    yield from _from_noise(denoiser, settings, len(labels), seed, num_inference_steps, variance_type)
+    return {0: uncond, 1: cond}.get(guidance_scale) or guided(cond, uncond, guidance_scale)
 
 
 def _from_noise(denoiser, settings: Settings, num_images: int, seed: int, num_inference_steps: int, variance_type: str):

@@ -19,6 +19,7 @@ WORDS = {
     "one_step": "one-step denoiser",
     "time_conditioned": "time-conditioned network",
     "class_conditioned": "class-conditioned network",
+    "flow_matching": "flow-matching network",
 }
 ALL_DIGITS = tuple("0123456789")
 

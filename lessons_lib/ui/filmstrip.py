@@ -125,22 +125,23 @@ def encoded(frame: np.ndarray, columns: int) -> str:
 
 
 def filmstrip(
-    film: Film, key: str, *, columns: int = 8, channels=CHANNELS, tab: str = "xt", alt: str = "", wide: int | None = None
-) -> None:
+    film: Film, key: str, *, columns: int = 8, channels=CHANNELS, tab: str = "xt", alt: str = "", wide: int | None = None,
+    labels: dict[str, str] = LABELS,
+) -> None:  # fmt: skip
     """Show a film to scrub through.
 
     Args: columns: pictures in a row of each frame. channels: which of xt, x0_hat, eps can be switched between.
-    alt: what the pictures are. wide: largest width in CSS pixels.
+    alt: what the pictures are. wide: largest width in CSS pixels. labels: what each channel is called.
     """
     if not len(film):
         return
     height, width, _ = tiled(film.xt[0], columns).shape
     for i in np.unique(np.linspace(0, len(film) - 1, 6).round().astype(int)):
         url = "data:image/png;base64," + encoded(film.xt[i], columns)
-        save.note("picture", url, caption=f"t = {film.t[i]}", alt=f"{alt}, x_t at t = {film.t[i]}", width=max(width * 2, 96))
+        save.note("picture", url, caption=f"t = {film.t[i]:g}", alt=f"{alt}, x_t at t = {film.t[i]:g}", width=max(width * 2, 96))
     data = {
         "id": f"{key}-{id(film)}-{len(film)}", "frames": {c: [encoded(f, columns) for f in getattr(film, c)] for c in channels},
-        "labels": {c: LABELS[c] for c in channels}, "t": film.t, "start": len(film) - 1, "tab": tab, "alt": alt,
+        "labels": {c: labels[c] for c in channels}, "t": [f"{t:g}" for t in film.t], "start": len(film) - 1, "tab": tab, "alt": alt,
         "width": width, "height": height, "wide": wide or min(920, max(320, width * (6 if width < 120 else 4))),
     }  # fmt: skip
     _STRIP(key=key, data=data)

@@ -154,9 +154,10 @@ DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 def line_plot(
     lines: dict[str, tuple[Sequence[float], Sequence[float]]], x: str, y: str, key: str,
-    *, mark: float | None = None, mark_label: str = "", log_y: bool = False, height: int = 300, markers: bool = False,
+    *, mark: float | None = None, mark_label: str = "", log_x: bool = False, log_y: bool = False, height: int = 300,
+    markers: bool = False, level: float | None = None, level_label: str = "",
 ) -> None:  # fmt: skip
-    """Named lines over one axis, with a marked place on it. lines: {name: (xs, ys)}; x, y: axis titles."""
+    """Named lines over one axis, with a marked place or level on it. lines: {name: (xs, ys)}; x, y: axis titles."""
     import plotly.graph_objects as go
 
     fig = go.Figure()
@@ -166,10 +167,14 @@ def line_plot(
         fig.add_scatter(x=list(xs), y=list(ys), name=name, mode=mode, line=style, marker={"symbol": i})
     if mark is not None:
         fig.add_vline(mark, line_width=2, line_dash="dot", line_color="#888", annotation_text=mark_label)
+    if level is not None:
+        fig.add_hline(level, line_width=2, line_dash="dot", line_color="#888", annotation_text=level_label)
     fig.update_layout(
         height=height, margin={"l": 8, "r": 8, "t": 28, "b": 8}, xaxis_title=x, yaxis_title=y,
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0}, showlegend=len(lines) > 1, hovermode="x unified",
     )  # fmt: skip
+    if log_x:
+        fig.update_xaxes(type="log", dtick="D1")
     if log_y:
         fig.update_yaxes(type="log")
     st.plotly_chart(fig, key=key, config={"displayModeBar": False})

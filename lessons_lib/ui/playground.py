@@ -172,7 +172,7 @@ class _Screen:
                     continue
                 shown = now
                 left = film.seconds / len(film) * (film.total - len(film))
-                text = f"step {len(film)} of {film.total} · t = {film.t[-1]} · {left:.1f} s left"
+                text = f"step {len(film)} of {film.total} · t = {film.t[-1]:g} · {left:.1f} s left"
                 self._draw(film, text)
                 self.line.progress(len(film) / film.total, text)
                 time.sleep(0.01)  # lets this frame out before the next one takes its place

@@ -1,0 +1,48 @@
+"""The page Flow matching, whatever epochs ship."""
+
+import pytest
+
+from tests.pages import opened, press
+from tests.part_b import ship, shown
+
+
+def test_without_weights_one_sentence(tmp_path, monkeypatch):
+    ship(monkeypatch, tmp_path, class_conditioned=(5,))
+    at = opened("flow")
+    assert not at.exception
+    assert any("No weights of the flow-matching network" in e.value for e in at.info)
+
+
+def test_both_walks_run_and_are_read(tmp_path, monkeypatch):
+    ship(monkeypatch, tmp_path, flow_matching=(1, 5), class_conditioned=(5,))
+    at = press(opened("flow", flow_num_inference_steps="3", flow_ddpm_steps="5"), "Run")
+    assert not at.exception
+    assert not at.error
+    grids = [h.proto.body for h in at.get("html") if "class='judged'" in h.proto.body]
+    assert len(grids) == 2
+    for grid in grids:
+        assert grid.count("<img") == grid.count('alt="') == 20
+    words = shown(at)
+    assert "Flow matching, 3 steps" in words
+    assert "Diffusion, 5 steps" in words
+    assert words.count("**live**") == 2
+
+
+@pytest.mark.parametrize(("convention", "said"), [("flow matching", "t runs from 0"), ("diffusion", "timestep")])
+def test_the_same_numbers_in_either_language(convention, said, tmp_path, monkeypatch):
+    ship(monkeypatch, tmp_path, flow_matching=(1,), class_conditioned=(5,))
+    at = press(opened("flow", flow_num_inference_steps="2", flow_ddpm_steps="2", flow_convention=convention), "Run")
+    assert not at.exception
+    assert said in shown(at)
+    walked_to = next(c.value for c in at.caption if "the walk went on to" in c.value).split()[-1].rstrip(".")
+    results = [m.value.rsplit("=", 1)[-1] for m in at.latex if "x_{t'}" in m.value]
+    assert any(r.strip("$\n ") == walked_to for r in results), (walked_to, results)
+
+
+@pytest.mark.parametrize("bad", ["NaN", "inf", "-1", "x"])
+def test_nonsense_in_the_link(bad, tmp_path, monkeypatch):
+    ship(monkeypatch, tmp_path, flow_matching=(1,), class_conditioned=(5,))
+    names = ("epoch", "guidance_scale", "num_inference_steps", "ddpm_steps", "convention")
+    at = opened("flow", **{f"flow_{n}": bad for n in names}, seed=bad)
+    assert not at.exception
+    assert not at.error
