@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import streamlit as st
 
 from lessons_lib.errors import LessonsError
-from lessons_lib.ui import save
+from lessons_lib.ui import hand_in, save
 from lessons_lib.ui.lessons import PARTS, Lesson, lesson, written
 
 STYLE = """
@@ -65,6 +65,7 @@ def lesson_page(slug: str, *, models: Sequence[str] | None = ()) -> Iterator[Les
         yield this
     except LessonsError as e:
         st.error(str(e), icon=":material/error:")
+    hand_in.collect(slug, st.session_state.get("model", "") if models != () else "")
     _footer(this)
 
 

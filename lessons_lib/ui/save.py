@@ -55,8 +55,13 @@ footer { color: #666; font-size: .85rem; margin-top: 3rem }
 """
 
 
-def as_html(title: str, link: str, notes: str, noted: list[Noted]) -> str:
-    """The whole lesson as one HTML document: no script, no request to anywhere."""
+def noted() -> list[Noted]:
+    """What the page has drawn so far."""
+    return list(_page.get() or [])
+
+
+def body(notes: str, noted: list[Noted]) -> str:
+    """The learner's notes and what a page drew, as HTML without script or request to anywhere."""
     from latex2mathml.converter import convert
     from markdown_it import MarkdownIt
 
@@ -78,23 +83,32 @@ def as_html(title: str, link: str, notes: str, noted: list[Noted]) -> str:
                 f"<figcaption>{html.escape(n.caption)}</figcaption></figure>"
             )
     written = f'<h2>My notes</h2><div class="notes">{html.escape(notes)}</div>' if notes.strip() else ""
+    return written + "".join(parts)
+
+
+def document(title: str, body: str, more: str = "") -> str:
+    """A whole HTML document. title is plain text; body and more, which ends the footer's sentence, are HTML."""
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{html.escape(title)}</title><style>{CSS}</style></head><body><h1>{html.escape(title)}</h1>"
-        f"{written}{''.join(parts)}<footer>Saved from Diffusion, Step by Step on {time.strftime('%Y-%m-%d %H:%M')}"
-        f' at <a href="{html.escape(link, quote=True)}">this view</a>.</footer></body></html>'
+        f"{body}<footer>Saved from Diffusion, Step by Step on {time.strftime('%Y-%m-%d %H:%M')}{more}.</footer></body></html>"
     )
+
+
+def as_html(title: str, link: str, notes: str, noted: list[Noted]) -> str:
+    """The whole lesson as one HTML document: no script, no request to anywhere."""
+    return document(title, body(notes, noted), f' at <a href="{html.escape(link, quote=True)}">this view</a>')
 
 
 def save_this_lesson(slug: str, title: str) -> None:
     """The notes field and the download, at the foot of a lesson."""
-    noted = list(_page.get() or [])
+    shown = noted()
     notes = st.text_area(
         "My notes", key=f"{slug}_notes", persist_state="session", height=90, placeholder="what I tried, what I saw"
     )
     link = st.context.url or ""
     st.download_button(
-        "Save this lesson (HTML)", lambda: as_html(title, link, notes, noted), f"{slug}.html", "text/html",
+        "Save this lesson (HTML)", lambda: as_html(title, link, notes, shown), f"{slug}.html", "text/html",
         key=f"{slug}_save", on_click="ignore", icon=":material/save:",
         help="one file with the pictures, settings, equations and your notes; opens offline",
     )  # fmt: skip

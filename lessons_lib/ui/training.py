@@ -98,7 +98,9 @@ def _samples(samples: list[tuple[int, str]], network: str) -> None:
 
 def show_kept(kept: dict) -> None:
     """What the page opens with: a real run of the laptop preset, kept with its day."""
-    st.markdown(f"**kept from an earlier run ({kept['made']})** · {kept['about']} · {duration(kept['seconds'])}")
+    line = f"**kept from an earlier run ({kept['made']})** · {kept['about']} · {duration(kept['seconds'])}"
+    save.note("text", line)
+    st.markdown(line)
     line_plot(
         {"loss": (kept["steps"], kept["losses"])}, "step", "loss (mean squared error)", "train_kept", log_y=True, height=260
     )

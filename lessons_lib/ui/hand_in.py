@@ -1,0 +1,213 @@
+"""Hand in: what a learner made in the lessons, on the course's checklist, as one HTML file and a ZIP.
+
+Every lesson leaves here what it shows as soon as something on it was computed in this session; the last showing counts.
+It is kept with the browser's session. The ZIP holds it all, and takes it back into a later session.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import io
+import json
+import re
+import time
+import zipfile
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import streamlit as st
+
+from lessons_lib.errors import LessonsError
+from lessons_lib.ui import save
+from lessons_lib.ui.lessons import PARTS, ROOT, lesson
+
+DELIVERABLES: dict[str, tuple[str, ...]] = {
+    "sampling": ("three prompts through both stages, at 20 and at 50 steps", "five pictures from pure noise, without guidance"),
+    "forward": ("the picture noised to t = 250, 500, 750",),
+    "denoise": ("Gaussian blur of the noised picture", "one-step denoising", "iterative denoising, and all three side by side"),
+    "guidance": ("five pictures under guidance", "the strip over gamma from one seed"),
+    "sdedit": ("i_start 1, 3, 5, 7, 10, 20 and the original", "the same on a drawing and on an upload", "the same with a prompt"),
+    "inpainting": ("original, mask, region to replace, result",),
+    "anagrams": ("a picture that two prompts read, as it is and turned",),
+    "hybrids": ("a picture that is one thing from near and another from afar",),
+    "prompts": ("a logo from own prompts",),
+    "unet": ("the UNet's blocks and shapes",),
+    "one_step": ("a digit at sigma 0 .. 1", "the training loss", "digits cleaned after epoch 1 and the last"),
+    "out_of_its_depth": ("the denoiser away from its training noise", "the denoiser trained on pure noise"),
+    "train": ("a training of one's own: loss and samples",),
+    "time": ("the training loss", "samples through the training"),
+    "class": ("the training loss", "four of each digit under guidance"),
+    "flow": ("samples by flow matching beside DDPM's",),
+    "bugs": ("a bug caught by its symptom",),
+    "check": ("one's own functions checked",),
+}
+"""lesson -> what the course wants of it."""
+
+NETWORKS = {
+    "unet": ("one_step", "time_conditioned", "class_conditioned"), "one_step": ("one_step",),
+    "out_of_its_depth": ("one_step", "pure_noise"), "time": ("time_conditioned",), "class": ("class_conditioned",),
+    "flow": ("flow_matching", "class_conditioned"), "bugs": ("class_conditioned",), "check": ("class_conditioned",),
+}  # fmt: skip
+"""Part B's lessons and the networks they run; Part A's run the model that is chosen."""
+
+MAX_BYTES = 40_000_000  # of a ZIP that is taken back
+
+
+@dataclass(frozen=True)
+class Record:
+    """One lesson's work. model: the chosen model's name, "" where the lesson has no choice. made: day and hour."""
+
+    slug: str
+    model: str
+    made: str
+    link: str
+    notes: str
+    noted: tuple[save.Noted, ...]
+
+    @property
+    def pictures(self) -> list[save.Noted]:
+        return [n for n in self.noted if n.kind == "picture"]
+
+    @property
+    def settings(self) -> list[str]:
+        """The lines that tell what made the pictures: prompt, seed, steps, time."""
+        return [n.content.split("  \n")[0] for n in self.noted if n.kind == "text" and n.content.startswith(MADE)]
+
+
+MADE = ("**live", "**stopped")
+
+
+def is_work(noted: list[save.Noted]) -> bool:
+    """True if something on the page was computed now, and not only kept from an earlier run."""
+    texts = [n.content for n in noted if n.kind == "text"]
+    if any(t.startswith(MADE) for t in texts):
+        return True
+    kept = any(t.startswith("**kept from") for t in texts)
+    return not kept and (any(n.kind == "picture" for n in noted) or any(t.startswith(("agrees", "differs")) for t in texts))
+
+
+def records() -> dict[str, Record]:
+    """This session's work, a record a lesson."""
+    return st.session_state.setdefault("hand_in_records", {})
+
+
+def collect(slug: str, model: str) -> None:
+    """Called at a lesson's end: keep what it shows if it is the learner's work."""
+    noted = save.noted()
+    if slug in DELIVERABLES and is_work(noted):
+        notes = st.session_state.get(f"{slug}_notes", "")
+        without_code = tuple(n for n in noted if n.kind != "code")  # the code is everybody's
+        made = time.strftime("%Y-%m-%d %H:%M")
+        records()[slug] = Record(slug, model, made, st.context.url or "", notes, without_code)
+
+
+def weights_of(record: Record) -> list[Path]:
+    """The weight files that a record's pictures were computed with."""
+    mnist, emoji = ROOT / "cache" / "mnist", ROOT / "cache" / "text_to_image"
+    folders = [mnist / n for n in NETWORKS.get(record.slug, ())]
+    if record.model == "mnist":
+        folders = [mnist / "class_conditioned"]
+    elif record.model == "emoji":
+        folders = [emoji / "stage1" / "unet", emoji / "stage1" / "text_encoder", emoji / "stage2" / "unet"]
+    return [p for f in folders for p in sorted(f.glob("*.safetensors"))]
+
+
+def sha256(path: Path) -> str:
+    """The file's SHA-256, 64 hex digits; worked out once as long as the file stays the same."""
+    about = path.stat()
+    return _sha256(path, about.st_size, about.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _sha256(path: Path, size: int, changed: int) -> str:
+    with open(path, "rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def hashes(chosen: list[Record]) -> dict[str, str]:
+    """{file below cache/: SHA-256} of all weights that the records were computed with."""
+    return {p.relative_to(ROOT / "cache").as_posix(): sha256(p) for r in chosen for p in weights_of(r)}
+
+
+def as_html(author: str, chosen: list[Record]) -> str:
+    """The hand-in as one document that opens offline: the checklist, each lesson's work, the networks' hashes."""
+    done = {r.slug: r for r in chosen}
+    parts = [f"<p>{html.escape(author)}</p>" if author.strip() else "", "<h2>Checklist</h2>"]
+    for part, title in PARTS.items():
+        parts.append(f"<h3>{html.escape(title)}</h3><ul>")
+        for slug, wanted in DELIVERABLES.items():
+            if lesson(slug).part == part:
+                what = (
+                    f'<a href="#{slug}">{html.escape(lesson(slug).title)}</a>'
+                    if slug in done
+                    else html.escape(lesson(slug).title)
+                )
+                mark = "&#10003; handed in" if slug in done else "&#9675; not handed in"
+                parts.append(f"<li>{mark}: {what} ({html.escape('; '.join(wanted))})</li>")
+        parts.append("</ul>")
+    for slug in DELIVERABLES:
+        if slug in done:
+            r = done[slug]
+            model = f" Model: {html.escape(r.model)}." if r.model else ""
+            parts.append(
+                f'<h2 id="{slug}">{html.escape(lesson(slug).title)}</h2><p>Made on {html.escape(r.made)}.{model} '
+                f'<a href="{html.escape(r.link, quote=True)}">Open this view</a>.</p>'
+            )
+            parts.append(save.body(r.notes, list(r.noted)))
+    rows = "".join(f"<li><code>{html.escape(f)}</code> {h}</li>" for f, h in hashes(chosen).items())
+    if rows:
+        parts.append(
+            f"<h2>The networks</h2><p>SHA-256 of the weight files that made these pictures, below cache/.</p><ul>{rows}</ul>"
+        )
+    return save.document("Hand in: Diffusion, Step by Step", "".join(parts))
+
+
+def as_zip(author: str, chosen: list[Record]) -> bytes:
+    """index.html, every picture as PNG named by lesson, and hand_in.json with captions, settings, seeds and hashes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as z:
+        z.writestr("index.html", as_html(author, chosen))
+        about = {"author": author, "hashes": hashes(chosen), "records": []}
+        for r in chosen:
+            about["records"].append(asdict(r) | {"settings": r.settings})
+            for i, picture in enumerate(r.pictures, 1):
+                name = re.sub(r"[^a-z0-9]+", "-", picture.caption.lower()).strip("-")[:40]
+                kind, _, data = picture.content.partition(";base64,")
+                if data:
+                    ending = kind.rsplit("/", 1)[-1].split("+")[0]
+                    z.writestr(f"pictures/{r.slug}-{i:02d}{'-' + name if name else ''}.{ending}", base64.b64decode(data))
+        z.writestr("hand_in.json", json.dumps(about, indent=1))
+    return buffer.getvalue()
+
+
+def from_zip(data: bytes) -> tuple[str, list[Record]]:
+    """(author, records) of an earlier as_zip(). Raises LessonsError for anything else."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as z:
+            size = z.getinfo("hand_in.json").file_size
+            if size > MAX_BYTES:
+                raise LessonsError(
+                    f"This hand-in unpacks to {size / 1e6:.0f} MB; at most {MAX_BYTES / 1e6:.0f} MB are taken back."
+                )
+            about = json.loads(z.read("hand_in.json"))
+        found = []
+        for r in about["records"]:
+            noted = tuple(save.Noted(**n) for n in r["noted"])
+            record = Record(**{k: str(r[k]) for k in ("slug", "model", "made", "link", "notes")}, noted=noted)
+            for n in noted:
+                fields = (n.kind, n.content, n.caption, n.alt)
+                if not all(isinstance(f, str) for f in fields) or not isinstance(n.width, int):
+                    raise ValueError("a note is not made of words")
+                if n.kind == "picture" and not re.match(r"data:image/(png|jpeg|gif|svg\+xml);base64,[A-Za-z0-9+/=]*$", n.content):
+                    raise ValueError("a picture is none")
+            if record.slug not in DELIVERABLES or not record.link.startswith(("http://", "https://")) and record.link:
+                raise ValueError("no such lesson")
+            found.append(record)
+        return str(about["author"]), found
+    except LessonsError:
+        raise
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, OSError, RuntimeError, NotImplementedError) as e:
+        raise LessonsError("This is no hand-in of these lessons: choose a ZIP that was saved on this page.") from e

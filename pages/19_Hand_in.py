@@ -1,0 +1,76 @@
+from lessons_lib.ui import page
+
+with page.lesson_page("hand_in") as lesson:
+    import streamlit as st
+
+    from lessons_lib.ui import hand_in
+    from lessons_lib.ui.lessons import PARTS
+    from lessons_lib.ui.lessons import lesson as lesson_of
+
+    page.idea(
+        "Everything you computed in the lessons gathers here by itself, beside what the course wants to see: pictures, captions, "
+        "seeds, settings, your notes, and a fingerprint of each network that made them. Take it away as one web page, or as a "
+        "ZIP with every picture."
+    )
+    if taken := st.session_state.pop("hand_in_taken", None):
+        st.success(taken, icon=":material/check:")
+    records = hand_in.records()
+    chosen = [r for slug, r in records.items() if st.session_state.get(f"hand_in_{slug}", True)]
+    handed_in = sum(1 for r in chosen if lesson_of(r.slug).exists)
+
+    author = st.text_input(
+        "Your name", key="hand_in_author", max_chars=80, persist_state="session", placeholder="as it is to stand on top"
+    )
+    st.progress(handed_in / len(hand_in.DELIVERABLES), f"{handed_in} of {len(hand_in.DELIVERABLES)} lessons on your hand-in")
+    with st.container(horizontal=True):
+        nothing = not chosen
+        st.download_button(
+            "Hand-in as one page (HTML)", lambda: hand_in.as_html(author, chosen), "hand-in.html", "text/html", disabled=nothing,
+            on_click="ignore", type="primary", icon=":material/download:", key="hand_in_html",
+        )  # fmt: skip
+        st.download_button(
+            "Hand-in with every picture (ZIP)", lambda: hand_in.as_zip(author, chosen), "hand-in.zip", "application/zip",
+            disabled=nothing, on_click="ignore", icon=":material/folder_zip:", key="hand_in_zip",
+        )  # fmt: skip
+    if nothing:
+        st.info("Nothing yet: open a lesson, press **Run**, and come back.", icon=":material/play_arrow:")
+    else:
+        st.caption("This list lives as long as this tab: save the ZIP before you close it. It can be taken back below.")
+
+    for part, title in PARTS.items():
+        page.section(title)
+        for slug, wanted in hand_in.DELIVERABLES.items():
+            that = lesson_of(slug)
+            if that.part != part or not that.exists:
+                continue
+            record = records.get(slug)
+            with st.container(border=True):
+                head, go = st.columns([4, 1], vertical_alignment="center")
+                if record is None:
+                    head.markdown(f":material/radio_button_unchecked: **{that.title}** · not made yet")
+                else:
+                    head.checkbox(f"**{that.title}** · made {record.made}", True, key=f"hand_in_{slug}")
+                go.page_link(that.file, label="Open", icon=":material/arrow_forward:", query_params=page.travelling())
+                st.caption(" · ".join(wanted))
+                if record is not None:
+                    with st.container(horizontal=True, gap="small"):
+                        for picture in record.pictures[:6]:
+                            st.image(picture.content, width=96, alt=picture.alt, caption=picture.caption[:40] or None)
+                    more = len(record.pictures) - 6
+                    lines = record.settings[:3] + ([f"and {more} more pictures"] if more > 0 else [])
+                    for line in lines:
+                        st.caption(line)
+
+    chosen_hashes = hand_in.hashes(chosen)
+    if chosen_hashes:
+        page.section("The networks behind these pictures")
+        st.dataframe([{"weights": f, "SHA-256": h} for f, h in chosen_hashes.items()], hide_index=True)
+    with st.expander("Take back an earlier hand-in"):
+        given = st.file_uploader("A ZIP saved on this page", type="zip", key="hand_in_given", max_upload_size=50)
+        if given is not None and st.button("Take it back", icon=":material/upload:"):
+            name, found = hand_in.from_zip(given.getvalue())
+            fresh = [r for r in found if r.slug not in records]
+            records.update({r.slug: r for r in fresh})
+            kept = f"; {len(found) - len(fresh)} are here already and stay as they are" if len(fresh) < len(found) else ""
+            st.session_state["hand_in_taken"] = f"{len(fresh)} lessons taken back{kept}."
+            st.rerun()
