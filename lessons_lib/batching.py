@@ -1,7 +1,8 @@
-"""One worker a network and process: the requests of all sessions that share a model go through it as one batch.
+"""One worker a process: the requests of all sessions that share a network go through it as one batch.
 
-A walk asks for one step at a time and waits, so taking one request of each in the order of arrival gives every session
-its fair turn. A session that goes away simply asks no more.
+A walk asks for one step at a time and waits, so serving requests in the order of arrival gives every session its fair turn.
+A session that goes away simply asks no more. One thread computes for all networks: a second one, even idle, would keep
+threads of its own in OpenMP, which then lets every thread sleep between two layers; that made each step half as slow again.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from torch import Tensor
 
 from lessons_lib.denoisers import Network, Prediction
 
-WAIT = 0.003  # seconds to wait for others once there is something to do
+WAIT = 0.003  # seconds to wait for those who asked a moment ago and will probably ask again
+RECENTLY = 0.3  # seconds that "a moment ago" lasts
 MAX_BATCH = 32  # pictures in one pass through the network
 
 
 @dataclass(eq=False)
 class _Request:
+    network: Batched
     xt: Tensor
     t: Tensor
     condition: Tensor
@@ -30,9 +33,13 @@ class _Request:
     answer: Prediction | None = None
     error: BaseException | None = None
 
+    def alike(self, other: _Request) -> bool:
+        """True if both can go through the network together."""
+        return (self.network, self.xt.shape[1:], self.xt.dtype) == (other.network, other.xt.shape[1:], other.xt.dtype)
+
 
 class Batched:
-    """A Network that many threads may call at once; what arrives within WAIT runs as one batch.
+    """A Network that many threads may call at once; what is asked at the same time runs as one batch.
 
     Args: network: called by the worker's thread alone.
     Raises (on calling): whatever the network raises, in the thread that asked.
@@ -40,59 +47,73 @@ class Batched:
 
     def __init__(self, network: Network):
         self.network = network
-        self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
-        self._started = threading.Lock()
-        self._worker: threading.Thread | None = None
+        self.asked: dict[int, float] = {}  # thread -> when it last asked
 
     def __call__(self, xt: Tensor, t: Tensor, condition: Tensor) -> Prediction:
-        if self._worker is None:
-            with self._started:
-                if self._worker is None:
-                    self._worker = threading.Thread(target=self._work, name="batch worker", daemon=True)
-                    self._worker.start()
-                    atexit.register(self._end)
-        request = _Request(xt, t, condition)
-        self._requests.put(request)
+        request = _Request(self, xt, t, condition)
+        _worker.put(request)
         request.done.wait()
         if request.error is not None:
             raise request.error
         return request.answer
 
+    def sessions(self) -> int:
+        """How many threads asked a moment ago."""
+        now = time.monotonic()
+        self.asked = {thread: when for thread, when in self.asked.items() if now - when < RECENTLY}
+        return len(self.asked)
+
+
+class _Worker:
+    def __init__(self):
+        self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def put(self, request: _Request) -> None:
+        if self._thread is None:
+            with self._starting:
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._work, name="batch worker", daemon=True)
+                    self._thread.start()
+                    atexit.register(self._end)
+        request.network.asked[threading.get_ident()] = time.monotonic()
+        self._requests.put(request)
+
     def _end(self) -> None:
         """At the end of the process: let the worker leave torch before torch is taken down."""
         self._requests.put(None)
-        self._worker.join(timeout=2)
+        self._thread.join(timeout=2)
 
     def _work(self) -> None:
-        held: _Request | None = None
+        waiting: list[_Request] = []  # in the order of arrival
         while True:
-            first = held or self._requests.get()
-            if first is None:
-                return
-            batch = [first]
-            held, size = None, len(first.xt)
+            if not waiting:
+                waiting.append(self._requests.get())
             deadline = time.monotonic() + WAIT
-            while size < MAX_BATCH:
+            while None not in waiting:
+                first = waiting[0]
+                batch = [r for r in waiting if r.alike(first)]
+                enough = len(batch) >= first.network.sessions() or sum(len(r.xt) for r in batch) >= MAX_BATCH
                 try:
-                    following = self._requests.get(timeout=max(deadline - time.monotonic(), 0))
+                    waiting.append(self._requests.get(timeout=0 if enough else max(deadline - time.monotonic(), 0)))
                 except queue.Empty:
                     break
-                if following is None:
-                    self._requests.put(None)
-                    break
-                alike = following.xt.shape[1:] == batch[0].xt.shape[1:] and following.xt.dtype == batch[0].xt.dtype
-                if not alike or size + len(following.xt) > MAX_BATCH:
-                    held = following  # first in the next batch
-                    break
-                batch.append(following)
-                size += len(following.xt)
+            if None in waiting:
+                return
+            batch, size = [], 0
+            for request in waiting:
+                if request.alike(first) and (not batch or size + len(request.xt) <= MAX_BATCH):
+                    batch.append(request)
+                    size += len(request.xt)
+            waiting = [r for r in waiting if r not in batch]
             self._answer(batch)
 
     @torch.inference_mode()
     def _answer(self, batch: list[_Request]) -> None:
         try:
             parts = (torch.cat([getattr(r, name) for r in batch]) for name in ("xt", "t", "condition"))
-            eps, variance = self.network(*parts)
+            eps, variance = batch[0].network.network(*parts)
             sizes = [len(r.xt) for r in batch]
             each_eps = eps.split(sizes)  # raises if the network answered more or less than it was asked
             each_variance = variance.split(sizes) if variance is not None else [None] * len(batch)
@@ -107,3 +128,6 @@ class Batched:
         for request, e, v in zip(batch, each_eps, each_variance, strict=True):
             request.answer = Prediction(e, v)
             request.done.set()
+
+
+_worker = _Worker()

@@ -109,8 +109,8 @@ def weights_of(record: Record) -> list[Path]:
     mnist, emoji = ROOT / "cache" / "mnist", ROOT / "cache" / "text_to_image"
     folders = [mnist / n for n in NETWORKS.get(record.slug, ())]
     if record.model == "mnist":
-        folders = [mnist / "class_conditioned"]
-    elif record.model == "emoji":
+        return sorted((mnist / "class_conditioned").glob("*.safetensors"))[-1:]  # the model is its last epoch
+    if record.model == "emoji":
         folders = [emoji / "stage1" / "unet", emoji / "stage1" / "text_encoder", emoji / "stage2" / "unet"]
     return [p for f in folders for p in sorted(f.glob("*.safetensors"))]
 
