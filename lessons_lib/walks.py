@@ -140,8 +140,9 @@ def inpainting(
 
 
 def upscale(
-    upscaler, image: Tensor, prompt: str | list[str], *, noise_level: int = 100, seed: int = 180, stride: int = 40
-) -> Iterator[Step]:
+    upscaler, image: Tensor, prompt: str | list[str], *, noise_level: int = 100, seed: int = 180,
+    timesteps: Sequence[int] | None = None,
+) -> Iterator[Step]:  # fmt: skip
     """Stage 2: (B, 3, h, w) in [-1, 1] made larger by the upscaler's own walk, under one prompt or one each.
 
     Source: Ho et al. 2021, "Cascaded Diffusion Models", arXiv:2106.15282.
@@ -149,7 +150,8 @@ def upscale(
     g = torch.Generator().manual_seed(seed)
     xt = torch.randn(len(image), *upscaler.shape, generator=g)
     denoiser = upscaler.denoiser(image, prompt, noise_level, g)
-    yield from sample(denoiser, upscaler.schedule, xt, upscaler.schedule.timesteps(stride), generator=g)
+    timesteps = timesteps or upscaler.schedule.timesteps(40)
+    yield from sample(denoiser, upscaler.schedule, xt, timesteps, generator=g)
 
 
 def seeds_of(seed: int, num_images: int) -> list[int]:

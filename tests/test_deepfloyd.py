@@ -66,7 +66,7 @@ def test_both_stages_walk(repository, monkeypatch):
     assert [round(model.schedule.alpha_bar(t), 3) for t in (250, 500, 750)] == [0.846, 0.492, 0.143]
     *_, last = walks.from_noise(model, "a cat", num_images=2, timesteps=[990, 500, 0])
     assert last.x_prev.shape == (2, 3, 32, 32)
-    *_, large = walks.upscale(model.upscaler(), last.x_prev.clamp(-1, 1), "a cat", stride=400)
+    *_, large = walks.upscale(model.upscaler(), last.x_prev.clamp(-1, 1), "a cat", timesteps=[800, 400, 0])
     assert large.x_prev.shape == (2, 3, 64, 64)
     with pytest.raises(LessonsError, match="a dog"):
         model.denoiser("a dog")
