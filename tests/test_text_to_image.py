@@ -287,3 +287,26 @@ def test_the_judge_reads_what_was_asked_for(emoji):
     x = draw_with(emoji, prompts, seed=7, guidance_scale=emoji.guidance_scale)
     ranks = emoji.judge.rank(x, torch.tensor([concept_of(p) for p in prompts]))
     assert (ranks < 5).float().mean() >= 0.5, dict(zip(prompts, ranks.tolist(), strict=True))
+
+
+def test_a_run_goes_on_from_the_pipeline_that_ships(tmp_path):
+    """From its very weights and words, counting the pictures they had seen; a run under way is not begun again."""
+    shipped = data.FOLDER / "stage1"
+    seen = json.loads((shipped / "training.json").read_text())["images_seen"]
+    folder = tmp_path / "stage1"
+    settings = train.begin_from(shipped, replace(train.DEFAULTS["stage1"], images=48, batch_size=8), folder)
+    assert settings.images_before == seen
+    about, tensors = train.checkpoints.load_checkpoint(folder)
+    with safe_open(str(shipped / "unet" / "diffusion_pytorch_model.safetensors"), "pt") as f:
+        for name in ("conv_in.weight", "conv_out.bias"):
+            torch.testing.assert_close(tensors[f"averaged.{name}"], f.get_tensor(name).float(), rtol=0, atol=0)
+    with closing(train.train(settings, folder)) as run:
+        step = next(run)
+    assert (about["step"], step.step, train.images_seen(settings, step.step)) == (0, 1, seen + 8)
+    assert train.begin_from(shipped, settings, folder).images_before == seen
+    assert train.checkpoints.load_checkpoint(folder)[0]["step"] == 1
+
+
+def test_a_run_does_not_begin_from_what_this_trainer_did_not_make(tmp_path):
+    with pytest.raises(LessonsError, match="training.json"):
+        train.begin_from(tmp_path, train.DEFAULTS["stage1"], tmp_path / "run")

@@ -287,6 +287,28 @@ def load_weights(path: str | Path) -> tuple[UNet, Settings]:
     return unet.eval(), settings
 
 
+def begin_from(weights: Path, settings: Settings, folder: Path) -> None:
+    """Lay the first checkpoint of a run that goes on from weights kept before: at their step, with an optimiser that starts anew.
+
+    The loss curve beside the weights comes along. A folder that has a checkpoint already is left as it is.
+    Raises: LessonsError if the weights cannot be read, or were trained with other settings.
+    """
+    from safetensors import safe_open
+
+    if checkpoints.checkpoint_files(folder):
+        return
+    unet, before = load_weights(weights)
+    if before != settings:
+        raise LessonsError(f"{weights} was trained with {before}, not with {settings}.")
+    with safe_open(str(weights), "pt") as f:
+        step = int(f.metadata()["step"])
+    folder.mkdir(parents=True, exist_ok=True)
+    if (curve := weights.with_name("losses.csv")).exists():
+        checkpoints.write_atomically(folder / "losses.csv", curve.read_bytes())
+    optimizer = torch.optim.Adam(unet.parameters(), settings.lr)
+    checkpoints.save_checkpoint(folder, step, {"unet": unet}, optimizer, {"settings": asdict(settings)})
+
+
 def _generator(seed: int, number: int, stream: int) -> torch.Generator:
     return torch.Generator().manual_seed((seed * 1_000_003 + number) * 2 + stream)
 
@@ -310,6 +332,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m lessons_lib.mnist.train", description=__doc__)
     parser.add_argument("network", choices=NETWORKS)
     parser.add_argument("--folder", type=Path, help="where the run lives; default cache/runs/NETWORK")
+    parser.add_argument("--start", type=Path, help="a run that has no checkpoint goes on from this epoch-NN.safetensors")
     parser.add_argument("--data", type=Path, default=DATA_DIR, help="MNIST in torchvision's layout (default %(default)s)")
     parser.add_argument("--download", action="store_true", help="download MNIST there if it is missing")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -335,6 +358,8 @@ def main() -> None:
     folder = args.folder or DATA_DIR.parent / "runs" / args.network
     budget = args.minutes * 60 if args.minutes else None
     try:
+        if args.start:
+            begin_from(args.start, settings, folder)
         keep = tuple(args.keep_epochs)
         run = train(settings, digits, folder, device=args.device, time_budget=budget, keep_epochs=keep)
         with closing(run), tqdm(unit="step", smoothing=0.05) as bar:

@@ -3,6 +3,7 @@
     python -m lessons_lib.text_to_image.train stage1 --minutes 120
     python -m lessons_lib.text_to_image.train stage2 --minutes 30
     python -m lessons_lib.text_to_image.train ship          # the folders that the lessons open
+    python -m lessons_lib.text_to_image.train stage1 --start cache/text_to_image/stage1    # go on from what ships
 
 `train()` is a generator of Progress, as for MNIST: every batch is drawn from (seed, step), so a resumed run continues to
 the bit. The words are taught first and then held fixed: a UNet that is given random word vectors learns to ignore them.
@@ -31,6 +32,7 @@ from lessons_lib import checkpoints
 from lessons_lib.errors import LessonsError
 from lessons_lib.schedule import Schedule
 from lessons_lib.text_to_image import data, small_model
+from lessons_lib.text_to_image.model import open_pipeline
 
 RUNS = data.FOLDER.parent / "runs" / "text_to_image"
 SHEET_PROMPTS = (
@@ -50,11 +52,28 @@ class Settings:
     warmup: int = 200  # steps
     variance_weight: float = 0.05  # of the variance's loss, small so that the noise part comes first
     crop: int | None = None  # stage 2: see squares of so many pixels, four times as many a second; whole pictures at the end
+    images_before: int = 0  # that the weights had seen with which the run began
     seed: int = 180
 
 
 DEFAULTS = {"stage1": Settings("stage1", 200_000), "stage2": Settings("stage2", 150_000, batch_size=32, crop=32)}
 WHOLE = 0.9  # the part of stage 2's steps after which it sees whole pictures, a quarter as many in a batch
+
+
+def squares_until(settings: Settings) -> int:
+    """The step from which stage 2 sees whole pictures; 0 where nothing is cropped."""
+    return math.ceil(WHOLE * (settings.images // settings.batch_size)) if settings.crop else 0
+
+
+def whole_batch(settings: Settings) -> int:
+    """How many whole pictures cost as much as a batch of squares."""
+    return max(1, settings.batch_size * settings.crop**2 // data.SIZE**2) if settings.crop else settings.batch_size
+
+
+def images_seen(settings: Settings, step: int) -> int:
+    """Pictures, and squares of pictures, that the network has seen after so many steps, those before the run among them."""
+    squares = min(step, squares_until(settings))
+    return settings.images_before + squares * settings.batch_size + (step - squares) * whole_batch(settings)
 
 
 @dataclass(frozen=True)
@@ -168,10 +187,8 @@ def train(settings: Settings, folder: Path, *, time_budget: float | None = None,
                 break
             for group in optimizer.param_groups:
                 group["lr"] = settings.lr * min(1.0, (step + 1) / settings.warmup) * 0.5 * (1 + math.cos(math.pi * step / total))
-            size = settings.batch_size
-            crop = settings.crop if step < WHOLE * total else None
-            if settings.crop and not crop:
-                size = max(1, size * settings.crop**2 // images.shape[-1] ** 2)
+            crop = settings.crop if step < squares_until(settings) else None
+            size = settings.batch_size if crop or not settings.crop else whole_batch(settings)
             x0, text, g = _batch(settings, step, images, picked, pictures, size)
             if settings.stage == "stage2":  # as the pipeline enlarges stage 1's picture
                 small = interpolate(avg_pool2d(x0, 2), size=x0.shape[-1], mode="bilinear", align_corners=True)
@@ -219,6 +236,29 @@ def train(settings: Settings, folder: Path, *, time_budget: float | None = None,
             save()
 
 
+def begin_from(shipped: Path, settings: Settings, folder: Path) -> Settings:
+    """Lay the first checkpoint of a run that goes on from a pipeline folder: its weights and words, all else starting anew.
+
+    Returns the settings, with what the weights had seen before. A folder that has a checkpoint keeps it.
+    Raises: LessonsError if there is no such pipeline.
+    """
+    training = shipped / "training.json"
+    if not training.exists():
+        raise LessonsError(f"{shipped} is no model that this trainer made: it has no training.json.")
+    settings = replace(settings, images_before=json.loads(training.read_text())["images_seen"])
+    if checkpoints.checkpoint_files(folder):
+        return settings
+    pipeline, words = open_pipeline(shipped), folder.parent / "words"
+    if not (words / "done").exists():
+        pipeline.tokenizer.save_pretrained(words)
+        pipeline.text_encoder.save_pretrained(words)
+        (words / "done").write_text("")
+    optimizer = torch.optim.AdamW(pipeline.unet.parameters(), settings.lr)
+    modules = {"unet": pipeline.unet, "averaged": copy.deepcopy(pipeline.unet)}
+    checkpoints.save_checkpoint(folder, 0, modules, optimizer, {"settings": asdict(settings), "loss_mean": None})
+    return settings
+
+
 def _words(folder: Path, seed: int):
     """The taught tokenizer and text encoder, kept beside the runs so that both stages hear the same words."""
     from transformers import T5EncoderModel, T5TokenizerFast
@@ -233,7 +273,7 @@ def _words(folder: Path, seed: int):
 
 def _sheet(folder: Path, settings: Settings, step: int, loss: float, tokenizer, encoder, unet) -> None:
     """Fixed prompts from a fixed seed, as a picture and as the judge's verdict in log.jsonl."""
-    line = {"step": step, "images": step * settings.batch_size, "loss": round(loss, 5)}
+    line = {"step": step, "images": images_seen(settings, step), "loss": round(loss, 5)}
     if settings.stage == "stage1":
         from lessons_lib.judge import open_judge
         from lessons_lib.text_to_image.report import draw
@@ -266,7 +306,7 @@ def ship(runs: Path) -> None:
         tokenizer, encoder = _words(runs / "words", settings.seed)
         out = data.FOLDER / f"stage{stage}"
         small_model.save_pipeline(out, tokenizer, encoder, unet, stage=stage)
-        seen = about["step"] * settings.batch_size
+        seen = images_seen(settings, about["step"])
         training = {"settings": asdict(settings), "step": about["step"], "images_seen": seen, "loss": about["loss_mean"]}
         (out / "training.json").write_text(json.dumps(training, indent=1))
         if (run / "log.jsonl").exists():
@@ -280,6 +320,7 @@ def main() -> None:
     parser.add_argument("what", choices=("stage1", "stage2", "ship"))
     parser.add_argument("--runs", type=Path, default=RUNS, help="where checkpoints live (default %(default)s)")
     parser.add_argument("--minutes", type=float, help="time budget; run the same command again to go on")
+    parser.add_argument("--start", type=Path, help="a run that has no checkpoint goes on from this pipeline folder")
     parser.add_argument("--images", type=int, help="how many pictures the whole run sees")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
@@ -294,6 +335,8 @@ def main() -> None:
     from tqdm import tqdm
 
     try:
+        if args.start:
+            settings = begin_from(args.start, settings, args.runs / args.what)
         with tqdm(unit="step", mininterval=5) as bar:
             for p in train(settings, args.runs / args.what, time_budget=args.minutes * 60 if args.minutes else None):
                 bar.total = p.total_steps
