@@ -322,6 +322,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, help="time budget; run the same command again to go on")
     parser.add_argument("--start", type=Path, help="a run that has no checkpoint goes on from this pipeline folder")
     parser.add_argument("--images", type=int, help="how many pictures the whole run sees")
+    parser.add_argument("--batch-size", type=int, help="pictures a step")
+    parser.add_argument("--lr", type=float, help="highest learning rate")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     for ending in (signal.SIGINT, signal.SIGTERM):  # a background shell ignores Ctrl+C: hear it all the same, and checkpoint
@@ -329,9 +331,8 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     if args.what == "ship":
         return ship(args.runs)
-    settings = DEFAULTS[args.what]
-    if args.images:
-        settings = replace(settings, images=args.images)
+    chosen = {k: getattr(args, k) for k in ("images", "batch_size", "lr") if getattr(args, k)}
+    settings = replace(DEFAULTS[args.what], **chosen)
     from tqdm import tqdm
 
     try:
