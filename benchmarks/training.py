@@ -24,8 +24,9 @@ from torch import nn
 from torchvision import datasets, transforms
 
 from lessons_lib.mnist.data import DATA_DIR, load_digits
-from lessons_lib.mnist.train import COURSE, autocast_dtype, train
+from lessons_lib.mnist.train import COURSE, train
 from lessons_lib.mnist.unet import UNet
+from lessons_lib.precision import autocast_dtype
 
 
 def plain(num_hiddens: int, batch_size: int, data: Path, seconds: float) -> float:

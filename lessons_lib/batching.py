@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from lessons_lib.denoisers import Network, Prediction
+from lessons_lib.precision import autocast
 
 WAIT = 0.003  # seconds to wait for those who asked a moment ago and will probably ask again
 RECENTLY = 0.3  # seconds that "a moment ago" lasts
@@ -113,7 +114,10 @@ class _Worker:
     def _answer(self, batch: list[_Request]) -> None:
         try:
             parts = (torch.cat([getattr(r, name) for r in batch]) for name in ("xt", "t", "condition"))
-            eps, variance = batch[0].network.network(*parts)
+            with autocast():
+                eps, variance = batch[0].network.network(*parts)
+            if eps.dtype == torch.bfloat16:  # what a network did last may be a convolution
+                eps = eps.float()
             sizes = [len(r.xt) for r in batch]
             each_eps = eps.split(sizes)  # raises if the network answered more or less than it was asked
             each_variance = variance.split(sizes) if variance is not None else [None] * len(batch)

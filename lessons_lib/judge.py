@@ -20,6 +20,7 @@ from torch.nn.functional import adaptive_avg_pool2d, cross_entropy
 
 from lessons_lib import checkpoints
 from lessons_lib.errors import LessonsError
+from lessons_lib.precision import autocast
 
 CACHE = Path(__file__).resolve().parents[1] / "cache"
 FOLDERS = {"digits": CACHE / "mnist" / "judge", "emoji": CACHE / "text_to_image" / "judge"}
@@ -105,7 +106,7 @@ def train_judge(name: str, images: Tensor, labels: Tensor, classes: tuple[str, .
     for step in range(steps):
         i = torch.randint(len(images), (batch_size,), generator=g)
         x = adaptive_avg_pool2d(images[i].float() / 127.5 - 1, size)
-        with torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu._is_avx512_bf16_supported()):
+        with autocast():
             logits = judge(augment(x, g, colour=colour))
         loss = cross_entropy(logits.float(), labels[i], label_smoothing=0.05)
         opt.zero_grad()

@@ -25,6 +25,16 @@ def _missing(reason: str) -> None:
     pytest.skip(reason)
 
 
+@pytest.fixture
+def exact(monkeypatch):
+    """Shared networks compute in float32 for this test, as diffusers' pipelines do."""
+    from contextlib import nullcontext
+
+    from lessons_lib import batching
+
+    monkeypatch.setattr(batching, "autocast", nullcontext)
+
+
 @pytest.fixture(scope="session")
 def app_url(tmp_path_factory):
     """The app on a free port of this machine, for the whole session."""

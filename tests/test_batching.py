@@ -9,6 +9,7 @@ import torch
 from lessons_lib import batching
 from lessons_lib.batching import MAX_BATCH, Batched
 from lessons_lib.denoisers import Conditioned, Prediction, guided
+from lessons_lib.precision import autocast_dtype
 from lessons_lib.samplers import sample
 from lessons_lib.schedule import Schedule
 
@@ -73,7 +74,7 @@ def test_many_threads_get_their_own_answers(variance, patient):
     assert len(network.batches) < 6, "they shared passes through the network"
 
 
-def test_a_real_network_answers_as_if_asked_alone(patient):
+def test_a_real_network_answers_as_if_asked_alone(patient, exact):
     from lessons_lib.mnist.sample import condition_of, network_of
     from lessons_lib.mnist.train import COURSE
     from lessons_lib.mnist.unet import UNet
@@ -84,6 +85,26 @@ def test_a_real_network_answers_as_if_asked_alone(patient):
     for r, answer in zip(requests, all_at_once(Batched(network), requests), strict=True):
         with torch.no_grad():
             torch.testing.assert_close(answer.eps, network(*r).eps, rtol=1e-4, atol=1e-5)
+
+
+def test_networks_compute_in_the_processors_fastest_precision_and_answer_in_float32(patient):
+    """The rounding is small, and the same whether a request is alone or among others."""
+    seen = []
+
+    def network(xt, t, condition):
+        out = torch.nn.functional.conv2d(xt, torch.ones(1, 1, 3, 3) / 9, padding=1)
+        seen.append(out.dtype)
+        return Prediction(out)
+
+    batched, x = Batched(network), torch.randn(8, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    alone = [batched(x[i : i + 1], torch.zeros(1), torch.zeros(1, 1)).eps for i in range(8)]
+    together = all_at_once(batched, [(x[i : i + 1], torch.zeros(1), torch.zeros(1, 1)) for i in range(8)])
+    assert set(seen) == {autocast_dtype(torch.device("cpu"))}
+    for one, other, picture in zip(alone, together, x, strict=True):
+        assert one.dtype == torch.float32
+        assert torch.equal(one, other.eps)
+        exact = torch.nn.functional.conv2d(picture[None], torch.ones(1, 1, 3, 3) / 9, padding=1)
+        torch.testing.assert_close(one, exact, rtol=0.02, atol=0.02)
 
 
 def test_whole_walks_in_many_threads_are_the_walks_alone():

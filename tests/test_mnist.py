@@ -21,8 +21,8 @@ from lessons_lib.mnist.train import (
     COURSE,
     NETWORKS,
     Settings,
-    autocast_dtype,
     batch_loss,
+    begin_from,
     load_weights,
     make_unet,
     read_losses,
@@ -30,6 +30,7 @@ from lessons_lib.mnist.train import (
     train,
 )
 from lessons_lib.mnist.unet import UNet, num_parameters
+from lessons_lib.precision import autocast_dtype
 
 # --- the UNet -----------------------------------------------------------------------------------------------------------
 
@@ -357,6 +358,24 @@ def test_a_checkpoint_cut_short_falls_back_to_the_one_before(digits, unbroken, t
     weights.write_bytes(weights.read_bytes()[:1000])
     expected, _ = unbroken("time_conditioned")
     assert losses_of(train(TINY["time_conditioned"], digits, tmp_path)) == expected[7:]
+
+
+def test_a_run_goes_on_from_weights_that_were_kept(digits, unbroken, tmp_path):
+    """At their step, with their curve; a run that has a checkpoint is left alone, and other settings are refused."""
+    expected, folder = unbroken("class_conditioned")
+    begin_from(folder / "epoch-01.safetensors", TINY["class_conditioned"], tmp_path)
+    about, tensors = checkpoints.load_checkpoint(tmp_path)
+    assert about["step"] == 7
+    kept = load_weights(folder / "epoch-01.safetensors")[0].state_dict()
+    assert all(torch.equal(tensors[f"unet.{k}"], v) for k, v in kept.items())
+    steps = list(train(TINY["class_conditioned"], digits, tmp_path))
+    assert [p.step for p in steps] == list(range(8, 22))
+    assert steps[0].loss == pytest.approx(expected[7], rel=0.02), "the same batch and almost the same weights"
+    assert read_losses(tmp_path / "losses.csv")[0] == list(range(1, 22))
+    begin_from(folder / "epoch-01.safetensors", TINY["class_conditioned"], tmp_path)
+    assert checkpoints.load_checkpoint(tmp_path)[0]["step"] == 21
+    with pytest.raises(LessonsError, match="was trained with"):
+        begin_from(folder / "epoch-01.safetensors", replace(TINY["class_conditioned"], lr=0.1), tmp_path / "other")
 
 
 def test_samples_do_not_disturb_training(digits, unbroken, tmp_path):

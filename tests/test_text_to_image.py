@@ -246,7 +246,7 @@ def emoji():
 
 
 @pytest.mark.parametrize("scale", [1.0, 3.0])
-def test_our_walk_is_the_pipelines(emoji, scale):
+def test_our_walk_is_the_pipelines(emoji, scale, exact):
     pipeline = DiffusionPipeline.from_pretrained(data.FOLDER / "stage1", local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
     timesteps = [950, 700, 400, 150, 0]
@@ -261,7 +261,7 @@ def test_our_walk_is_the_pipelines(emoji, scale):
     )
 
 
-def test_stage_2_is_the_pipelines(emoji):
+def test_stage_2_is_the_pipelines(emoji, exact):
     upscaler = emoji.upscaler()
     if upscaler is None:
         pytest.skip("no stage 2 ships")

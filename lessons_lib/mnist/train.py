@@ -25,6 +25,7 @@ from lessons_lib import checkpoints, flow
 from lessons_lib.errors import LessonsError
 from lessons_lib.mnist.data import DATA_DIR, Digits, load_digits
 from lessons_lib.mnist.unet import UNet
+from lessons_lib.precision import autocast
 from lessons_lib.schedule import Schedule
 
 NUM_CLASSES = 10
@@ -125,15 +126,6 @@ def batch_loss(unet: UNet, settings: Settings, x: Tensor, labels: Tensor, genera
     return mse_loss(unet(xt, t / settings.T, c).float(), eps)
 
 
-def autocast_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 where the processor or GPU computes in it, else float32."""
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    if device.type == "cpu" and torch.cpu._is_avx512_bf16_supported():
-        return torch.bfloat16
-    return torch.float32
-
-
 def train(
     settings: Settings,
     digits: Digits,
@@ -170,7 +162,6 @@ def train(
     losses = _LossLog(folder / "losses.csv", step)
     steps_per_epoch = -(-len(images) // settings.batch_size)
     total = settings.epochs * steps_per_epoch
-    dtype = autocast_dtype(device)
     saved_step, started, last_save = step, time.monotonic(), time.monotonic()
     first_step, paused = step, 0.0  # `paused`: time not spent in training steps (saving, sampling, waiting caller)
 
@@ -190,7 +181,7 @@ def train(
                 for group in optimizer.param_groups:
                     group["lr"] = settings.lr * settings.lr_final_factor ** (epoch / settings.epochs)
             index = order[batch * settings.batch_size : (batch + 1) * settings.batch_size]
-            with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+            with autocast(device):
                 x = images[index].float() / 255
                 loss = batch_loss(unet, settings, x, labels[index], _generator(settings.seed, step, 0))
             value = loss.item()

@@ -18,7 +18,7 @@ import math
 import random
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from torch.nn.functional import avg_pool2d, cross_entropy, interpolate, mse_loss
 
 from lessons_lib import checkpoints
 from lessons_lib.errors import LessonsError
+from lessons_lib.precision import autocast
 from lessons_lib.schedule import Schedule
 from lessons_lib.text_to_image import data, small_model
 from lessons_lib.text_to_image.model import open_pipeline
@@ -204,7 +205,7 @@ def train(settings: Settings, folder: Path, *, time_budget: float | None = None,
                 level = torch.randint(500, (len(x0),), generator=g)
                 noised = schedule.add_noise(small, level, torch.randn(small.shape, generator=g))
                 network_input, extra = torch.cat([xt, noised], 1), {"class_labels": level}
-            with torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu._is_avx512_bf16_supported()):
+            with autocast():
                 out = unet(network_input.contiguous(memory_format=torch.channels_last), t, embeds, **extra).sample
             v, var = out.float().split(3, 1)
             loss = mse_loss(v, schedule.velocity(x0, t, eps))
@@ -290,9 +291,9 @@ def _sheet(folder: Path, settings: Settings, step: int, loss: float, tokenizer, 
         f.write(json.dumps(line) + "\n")
 
 
-def ship(runs: Path) -> None:
-    """Write the averaged networks of both stages as pipeline folders, with how they were trained beside them."""
-    for stage in (1, 2):
+def ship(runs: Path, stages: Iterable[int] = (1, 2)) -> None:
+    """Write the averaged networks of the stages as pipeline folders, with how they were trained beside them."""
+    for stage in stages:
         run = runs / f"stage{stage}"
         saved = checkpoints.load_checkpoint(run)
         if saved is None:
@@ -324,13 +325,14 @@ def main() -> None:
     parser.add_argument("--images", type=int, help="how many pictures the whole run sees")
     parser.add_argument("--batch-size", type=int, help="pictures a step")
     parser.add_argument("--lr", type=float, help="highest learning rate")
+    parser.add_argument("--stages", type=int, nargs="+", choices=(1, 2), default=(1, 2), help="which to ship")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     for ending in (signal.SIGINT, signal.SIGTERM):  # a background shell ignores Ctrl+C: hear it all the same, and checkpoint
         signal.signal(ending, signal.default_int_handler)
     torch.set_num_threads(args.threads)
     if args.what == "ship":
-        return ship(args.runs)
+        return ship(args.runs, args.stages)
     chosen = {k: getattr(args, k) for k in ("images", "batch_size", "lr") if getattr(args, k)}
     settings = replace(DEFAULTS[args.what], **chosen)
     from tqdm import tqdm
