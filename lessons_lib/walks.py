@@ -139,6 +139,9 @@ def inpainting(
     yield from sample(denoiser_of(model, prompt, guidance_scale), model.schedule, xt, timesteps, constrain=constrain, generator=g)
 
 
+UPSCALE_STRIDE = 40
+
+
 def upscale(
     upscaler, image: Tensor, prompt: str | list[str], *, noise_level: int = 100, seed: int = 180,
     timesteps: Sequence[int] | None = None,
@@ -150,7 +153,7 @@ def upscale(
     g = torch.Generator().manual_seed(seed)
     xt = torch.randn(len(image), *upscaler.shape, generator=g)
     denoiser = upscaler.denoiser(image, prompt, noise_level, g)
-    timesteps = timesteps or upscaler.schedule.timesteps(40)
+    timesteps = timesteps or upscaler.schedule.timesteps(UPSCALE_STRIDE)
     yield from sample(denoiser, upscaler.schedule, xt, timesteps, generator=g)
 
 

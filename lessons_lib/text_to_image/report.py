@@ -1,15 +1,17 @@
-"""What the small model draws, and what the judge says of it: `python -m lessons_lib.text_to_image.report`."""
+"""What the small model draws, and what the judge says of it: `python -m lessons_lib.text_to_image.report [--stage 2]`."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import time
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
+from torch.nn.functional import avg_pool2d, interpolate
 
 from lessons_lib import metrics, walks
 from lessons_lib.denoisers import Conditioned, guided
@@ -74,21 +76,62 @@ def measure(model, *, num_prompts: int = 200, guidance_scale: float = 3.0, seed:
     }, x  # fmt: skip
 
 
+def measure_upscaling(model, *, num_pictures: int = 48, noise_level: int = 50, seed: int = 180) -> tuple[dict, Tensor]:
+    """Stage 2 against bicubic: real 64x64 pictures made half as large, and enlarged again by both.
+
+    Returns the mean PSNR (dB), SSIM, sharpness and the judge's verdict of each, and for a sheet the pictures themselves, stage
+    2's and bicubic's enlargements of the first sixteen. The judge looks at 32x32 pixels, whatever the size.
+    """
+    pictures, judge, upscaler = data.pictures(), model.judge, model.upscaler()
+    every = len(pictures.images)
+    i = torch.tensor([k * every // num_pictures for k in range(num_pictures)])
+    x0 = pictures.images[i].float() / 127.5 - 1
+    prompts = [data.caption(c, s) for c, s in zip(pictures.concept[i].tolist(), pictures.style[i].tolist(), strict=True)]
+    small = avg_pool2d(x0, 2)
+    made = []
+    for a in range(0, num_pictures, 16):
+        some = slice(a, a + 16)
+        *_, last = walks.upscale(upscaler, small[some], prompts[some], noise_level=noise_level, seed=seed + a)
+        made.append(last.x_prev.clamp(-1, 1))
+        print(f"{min(a + 16, num_pictures)} of {num_pictures} pictures enlarged", flush=True)
+    enlarged = {
+        "original": x0,
+        "stage 2": torch.cat(made),
+        "bicubic": interpolate(small, size=x0.shape[-1], mode="bicubic").clamp(-1, 1),
+    }
+    training = json.loads((data.FOLDER / "stage2" / "training.json").read_text())
+    report = {"made": time.strftime("%Y-%m-%d"), "images_seen": training["images_seen"], "seed": seed, "noise_level": noise_level,
+              "moves": len(upscaler.schedule.timesteps(walks.UPSCALE_STRIDE)) - 1, "pictures": num_pictures}  # fmt: skip
+    for name, x in enlarged.items():
+        ranks = judge.rank(x, pictures.concept[i])
+        report[name] = {"sharpness": metrics.sharpness(x).mean().item(), "top1": (ranks < 1).float().mean().item(),
+                        "top5": (ranks < 5).float().mean().item()}  # fmt: skip
+        if name != "original":
+            report[name] |= {k: getattr(metrics, k)(x, x0).mean().item() for k in ("psnr", "ssim")}
+    return report, torch.cat([x[:16] for x in enlarged.values()])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m lessons_lib.text_to_image.report", description=__doc__)
     parser.add_argument("--prompts", type=int, default=200)
     parser.add_argument("--guidance-scale", type=float, default=3.0)
+    parser.add_argument("--stage", type=int, choices=(1, 2), default=1)
     args = parser.parse_args()
     from lessons_lib.models import open_model
 
-    report, x = measure(open_model("emoji"), num_prompts=args.prompts, guidance_scale=args.guidance_scale)
-    folder = data.FOLDER / "stage1"
-    (folder / "report.json").write_text(
-        json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in report.items()}, indent=1)
-    )
-    hundred = x[:: max(1, len(x) // 100)][:100]
-    Image.fromarray(tiled(to_uint8(hundred).numpy(), 10)).resize((660, 660), Image.Resampling.NEAREST).save(folder / "sheet.png")
-    print((folder / "report.json").read_text())
+    model = open_model("emoji")
+    folder = data.FOLDER / f"stage{args.stage}"
+    if args.stage == 1:
+        report, x = measure(model, num_prompts=args.prompts, guidance_scale=args.guidance_scale)
+        sheet = tiled(to_uint8(x[:: max(1, len(x) // 100)][:100]).numpy(), 10)
+    else:
+        report, x = measure_upscaling(model)
+        sheet = tiled(to_uint8(x).numpy(), 16)
+    text = json.dumps(report, indent=1)
+    text = re.sub(r"\d+\.\d{5,}", lambda number: f"{float(number[0]):.4f}", text)
+    (folder / "report.json").write_text(text)
+    Image.fromarray(np.repeat(np.repeat(sheet, 4 - args.stage, 0), 4 - args.stage, 1)).save(folder / "sheet.png", optimize=True)
+    print(text)
 
 
 if __name__ == "__main__":

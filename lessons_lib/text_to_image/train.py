@@ -257,6 +257,8 @@ def begin_from(shipped: Path, settings: Settings, folder: Path) -> Settings:
     optimizer = torch.optim.AdamW(pipeline.unet.parameters(), settings.lr)
     modules = {"unet": pipeline.unet, "averaged": copy.deepcopy(pipeline.unet)}
     checkpoints.save_checkpoint(folder, 0, modules, optimizer, {"settings": asdict(settings), "loss_mean": None})
+    if (shipped / "log.jsonl").exists():
+        (folder / "log.jsonl").write_text((shipped / "log.jsonl").read_text())
     return settings
 
 
