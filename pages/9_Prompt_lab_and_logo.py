@@ -26,7 +26,7 @@ with page.lesson_page("prompts", models=None) as lesson:
         from lessons_lib.ui import readings
         from lessons_lib.ui.contact import contact_sheet
         from lessons_lib.ui.turntable import under_the_hand
-        from lessons_lib.ui.words import embeddings_of_ones_own, print_size, what_the_model_knows
+        from lessons_lib.ui.words import embeddings_of_ones_own, how_it_learned, print_size, what_the_model_knows
         from lessons_lib.walks import blends, from_afar, hybrids, seeds_of, shares, upscale
 
         model = open_model(name)
@@ -46,6 +46,8 @@ with page.lesson_page("prompts", models=None) as lesson:
             )  # fmt: skip
     elif name == "emoji":
         what_the_model_knows(lesson.slug)
+        page.section("How it learned")
+        how_it_learned()
     else:
         st.markdown("This model reads any words; where it runs on a file of embeddings, these are its prompts: "
                     + ", ".join(f"*{page.plain(p)}*" for p in model.prompts[:40]))  # fmt: skip
@@ -139,15 +141,8 @@ with page.lesson_page("prompts", models=None) as lesson:
             seeds, final = seeds_of(made["seed"], len(logo.final)), from_uint8(torch.from_numpy(logo.final))
             found = read_both(model, from_afar(final, made["sigma"]), final, made["logo_far"], made["logo_near"])
             words = readings.captions(found, seeds, (f"{made['logo_far']} (far)", f"{made['logo_near']} (near)"))
-            chosen = contact_sheet(
-                logo.final,
-                words,
-                found and [f.score for f in found],
-                made,
-                f"prompts_keep_{name}",
-                parts.describe(made),
-                seeds=seeds,
-            )
+            scores = found and [f.score for f in found]
+            chosen = contact_sheet(lesson.slug, name, logo.final, words, scores, made, parts.describe(made), seeds=seeds)
     if logo is not None:
         own = {**made, "seed": seeds[chosen], "num_images": 1}
         with left:

@@ -36,11 +36,6 @@ from lessons_lib.text_to_image import data, small_model
 from lessons_lib.text_to_image.model import open_pipeline
 
 RUNS = data.FOLDER.parent / "runs" / "text_to_image"
-SHEET_PROMPTS = (
-    "a rocket", "a skull", "a dog", "an old man", "a snowy mountain", "a pencil", "a castle", "a fire", "a man with a hat",
-    "a cat in noto style", "a cat in twemoji style", "a cat in fluent style", "a strawberry", "a penguin", "a guitar",
-    "a red car", "a pizza", "a rainbow", "a sunflower", "a house in fluent style",
-)  # fmt: skip
 EMA = 0.998
 
 
@@ -150,7 +145,7 @@ def train(settings: Settings, folder: Path, *, time_budget: float | None = None,
           sheet_seconds: float = 720) -> Iterator[Progress]:  # fmt: skip
     """Train one stage in `folder`, one Progress a step, going on from its last checkpoint.
 
-    Every sheet_seconds the averaged (EMA) network draws SHEET_PROMPTS from a fixed seed into sheet-STEP.png, and a line with
+    Every sheet_seconds the averaged (EMA) network draws data.SHEET_PROMPTS from a fixed seed into sheet-STEP.png, and a line with
     loss and the judge's reading goes to log.jsonl. Closing the generator leaves a checkpoint of that step.
     Raises: LessonsError on a full disk or a loss that is no number.
     """
@@ -281,9 +276,9 @@ def _sheet(folder: Path, settings: Settings, step: int, loss: float, tokenizer, 
         from lessons_lib.judge import open_judge
         from lessons_lib.text_to_image.report import draw
 
-        x = draw(unet, tokenizer, encoder, list(SHEET_PROMPTS), seed=settings.seed)
+        x = draw(unet, tokenizer, encoder, list(data.SHEET_PROMPTS), seed=settings.seed)
         of_caption = {data.caption(i, None): i for i in range(len(data.concepts()))}
-        asked = [of_caption[p.split(" in ")[0]] for p in SHEET_PROMPTS]
+        asked = [of_caption[p.split(" in ")[0]] for p in data.SHEET_PROMPTS]
         ranks = open_judge("emoji").rank(x, torch.tensor(asked))
         line |= {"top1": (ranks < 1).float().mean().item(), "top5": (ranks < 5).float().mean().item()}
         u8 = ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import tempfile
 from pathlib import Path
 
@@ -57,6 +58,29 @@ def what_the_model_knows(slug: str) -> None:
         st.info(f"Nothing like “{page.plain(search)}”: try {', '.join(names[i] for i in range(3, len(names), 60))}.")
     with st.expander(f"All {len(names)} things"):
         st.markdown(", ".join(names))
+
+
+def how_it_learned() -> None:
+    """The small model's training as its trainer logged it: the loss, and what the judge read of twenty fixed prompts."""
+    from lessons_lib.text_to_image.data import FOLDER, SHEET_PROMPTS
+
+    try:
+        log = [json.loads(line) for line in (FOLDER / "stage1" / "log.jsonl").read_text().splitlines()]
+    except (OSError, ValueError):
+        return
+    seen = [row["images"] for row in log]
+    loss, read = st.columns(2, gap="large")
+    with loss:
+        parts.line_plot({"loss": (seen, [row["loss"] for row in log])}, "pictures seen", "loss (mean squared error)", "words_loss",
+                        log_y=True, markers=True)  # fmt: skip
+    with read:
+        lines = {"read right at once": "top1", "in the first five": "top5"}
+        parts.line_plot({k: (seen, [100 * row[v] for row in log]) for k, v in lines.items()}, "pictures seen", "% of the prompts",
+                        "words_read", markers=True)  # fmt: skip
+    st.caption(
+        f"Written down by the trainer every dozen minutes: on the right, what the judge reads in the same {len(SHEET_PROMPTS)} prompts "
+        "drawn from the same noise. The loss has long stopped falling fast when the first things can be recognised."
+    )
 
 
 def embeddings_of_ones_own(slug: str, model: Model) -> tuple[Model, bool]:
