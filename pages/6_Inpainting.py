@@ -42,7 +42,7 @@ with page.lesson_page("inpainting", models=None) as lesson:
     with right:
         shown = torch.cat([x0, (2 * mask - 1).expand_as(x0), x0 * (1 - mask) + mask * 0.5])
         parts.pictures_in_a_row(
-            to_uint8(shown).numpy(), ["original", "mask: white is made anew", "region to replace"], picture, wide=128
+            to_uint8(shown).numpy(), ["original", "mask: white is new", "region to replace"], picture, wide=128
         )
 
         def walk():
@@ -55,10 +55,8 @@ with page.lesson_page("inpainting", models=None) as lesson:
             final = from_uint8(torch.from_numpy(film.final))
             label = model.class_of(prompt)
             scores = model.judge.read(final)[:, label].tolist() if model.judge and label is not None else None
-            captions = [f"seed {film.about['seed']}, picture {i + 1}{r}" for i, r in enumerate(parts.readings(model, final))]
-            chosen = contact_sheet(
-                film.final, captions, scores, film.about, f"inpainting_keep_{name}", parts.describe(film.about)
-            )
+            captions = [f"picture {i + 1}{r}" for i, r in enumerate(parts.readings(model, final))]
+            contact_sheet(lesson.slug, name, film.final, captions, scores, film.about, parts.describe(film.about))
             if scores is not None:
                 st.caption(f"Best first, by how surely the judge reads “{film.about['prompt']}”.")
     if film is not None:

@@ -70,8 +70,8 @@ with page.lesson_page("anagrams", models=None) as lesson:
             found = read_both(model, final, view.there(final), *sides)
             sides = sides[0], f"{sides[1]} ({view.name})"
             chosen = contact_sheet(
-                film.final, readings.captions(found, seeds, sides), found and [f.score for f in found], made,
-                f"anagrams_keep_{name}", parts.describe(made), seeds=seeds,
+                lesson.slug, name, film.final, readings.captions(found, seeds, sides), found and [f.score for f in found], made,
+                parts.describe(made), seeds=seeds,
             )  # fmt: skip
             if found:
                 st.caption(

@@ -71,8 +71,8 @@ with page.lesson_page("hybrids", models=None) as lesson:
             found = read_both(model, far, final, *sides)
             sides = f"{sides[0]} (far)", f"{sides[1]} (near)"
             chosen = contact_sheet(
-                film.final, readings.captions(found, seeds, sides), found and [f.score for f in found], made,
-                f"hybrids_keep_{name}", parts.describe(made), seeds=seeds,
+                lesson.slug, name, film.final, readings.captions(found, seeds, sides), found and [f.score for f in found], made,
+                parts.describe(made), seeds=seeds,
             )  # fmt: skip
             if found:
                 st.caption(
@@ -95,7 +95,7 @@ with page.lesson_page("hybrids", models=None) as lesson:
             parts.pictures_in_a_row(apart, [f"low: {made['far_prompt']}", f"high: {made['near_prompt']}"], alt, wide=150)
             spectra = to_uint8(2 * log_spectrum(torch.cat([low, picture - low, picture])) - 1).numpy()
             parts.pictures_in_a_row(
-                spectra, ["spectrum of the low", "of the high", "of the whole"], f"{alt}, log magnitude of its spectrum", wide=100
+                spectra, ["spectrum: low", "spectrum: high", "spectrum: whole"], f"{alt}, log magnitude of its spectrum", wide=100
             )
             st.caption("In a spectrum the middle is the lowest frequency, the rim the highest; brightness is the log magnitude.")
             size = model.shape[2]
@@ -108,9 +108,9 @@ with page.lesson_page("hybrids", models=None) as lesson:
         filmstrip(film, f"{lesson.slug}_strip", columns=3, alt=parts.describe(made), wide=480)
         parts.downloads(film, f"hybrids-{name}-{seed}", columns=3)
         page.section("The equation")
-        page.equation(r"\epsilon=\mathrm{lowpass}(\epsilon(x_t,p_{\text{far}}))+\mathrm{highpass}(\epsilon(x_t,p_{\text{near}}))")
+        page.equation(r"\epsilon=\mathrm{lowpass}(\epsilon_{\text{far}})+\mathrm{highpass}(\epsilon_{\text{near}})")
         page.equation(r"\mathrm{highpass}(\epsilon)=\epsilon-\mathrm{lowpass}(\epsilon)")
-        st.caption("lowpass is a Gaussian blur of kernel_size and sigma. Both estimates are guided.")
+        st.caption("lowpass is a Gaussian blur of kernel_size and sigma. Both estimates, one for each prompt, are guided.")
         parts.microscope(film, model.schedule, f"{lesson.slug}_scope")
         if found:
             page.section("Which seeds work from both distances?")

@@ -44,6 +44,27 @@ def test_run_makes_as_many_pictures_as_asked_each_of_its_own_seed(slug):
     assert "Both prompts are among its first five" in said
 
 
+def test_the_choice_of_the_contact_sheet_stands_in_the_link_and_can_be_locked():
+    at = fine(opened("anagrams", model="mnist"))
+    if "No picture was kept" in texts(at):
+        pytest.skip("nothing kept for this model")
+
+    def shown(at) -> tuple[str, str]:
+        saved = next(b.label for b in at.get("download_button") if b.label.startswith("Keep number"))
+        return saved, next(i.proto.imgs[0].alt for i in at.image if "as it is" in i.proto.imgs[0].alt)
+
+    first = shown(at)
+    link = {"model": "mnist", "anagrams_keep_mnist": "2"}
+    second = fine(opened("anagrams", **link, lock="keep"))
+    assert first[0] == "Keep number 1 (PNG)"
+    assert shown(second)[0] == "Keep number 2 (PNG)"
+    assert shown(second)[1] != first[1], "another picture of another seed"
+    assert next(b for b in second.button_group if b.label == "keep").disabled
+    assert shown(fine(opened("anagrams", **link, present="1"))) == shown(second)
+    for bad in ("99", "0", "-1", "x", "1.5"):
+        assert shown(fine(opened("anagrams", **{**link, "anagrams_keep_mnist": bad}))) == first
+
+
 def test_anagram_of_another_view_and_prompt_says_what_it_shows():
     at = press(opened("anagrams", model="mnist", anagrams_num_images="1", anagrams_view="negative"), "Run")
     captions = [i.proto.imgs[0].caption for i in fine(at).image]
