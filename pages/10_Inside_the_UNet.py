@@ -88,7 +88,7 @@ with page.lesson_page("unet") as lesson:
             guesses = {"clean guess": question.guess(whole.answer)}
             if cut:
                 guesses["clean guess, skips cut"] = question.guess(seen.answer)
-            captions = [f"{k}, PSNR {metrics.psnr(g, question.x0).item():.1f} dB" for k, g in guesses.items()]
+            captions = [f"{k}: PSNR {metrics.psnr(g, question.x0).item():.1f} dB" for k, g in guesses.items()]
             row = torch.cat([question.picture(), *guesses.values(), question.x0])
             parts.pictures_in_a_row(to_uint8(row).numpy(), ["what it sees", *captions, "original"], name, wide=130)
             unet.feature_maps(block, seen.gives[block][0].numpy(), f"{name}, {network}") if block in seen.gives else None
@@ -97,10 +97,11 @@ with page.lesson_page("unet") as lesson:
         if network != "one_step":
             page.section("Where time and class enter")
             page.equation(
-                r"\text{up1}\bigl(c_1\odot\text{unflatten}+t_1,\;\text{skip}\bigr)\qquad"
-                r"\text{up2}\bigl(c_2\odot\text{up1}+t_2,\;\text{skip}\bigr)"
+                r"\begin{align*}&\text{up1}\bigl(c_1\odot\text{unflatten}+t_1,\;\text{skip}\bigr)\\"
+                r"&\text{up2}\bigl(c_2\odot\text{up1}+t_2,\;\text{skip}\bigr)\end{align*}"
                 if labels is not None or network == "class_conditioned"
-                else r"\text{up1}\bigl(\text{unflatten}+t_1,\;\text{skip}\bigr)\qquad\text{up2}\bigl(\text{up1}+t_2,\;\text{skip}\bigr)"
+                else r"\begin{align*}&\text{up1}\bigl(\text{unflatten}+t_1,\;\text{skip}\bigr)\\"
+                r"&\text{up2}\bigl(\text{up1}+t_2,\;\text{skip}\bigr)\end{align*}"
             )
             place = controls.choice(lesson.slug, "place", ["1", "2"], help="1: after unflatten, 2: after up1")
             into = f"up{place}"

@@ -37,8 +37,8 @@ with page.lesson_page("out_of_its_depth") as lesson:
             captions = [f"{a}: {e}" if e.mse else a for a, e in zip(look.names, look.errors, strict=True)]
             parts.pictures_in_a_row(to_uint8(from_unit(look.pictures)).numpy(), captions, f"{name}, seed {seed}", wide=170)
             ten, answers = digits.ten_cleaned(epoch, sigma, seed)
-            parts.pictures_in_a_row(ten, [f"z {k}" for k in range(10)], f"ten test digits at sigma {sigma:g}", wide=42)
-            parts.pictures_in_a_row(answers, [str(k) for k in range(10)], f"the same cleaned at sigma {sigma:g}", wide=42)
+            parts.pictures_in_a_row(ten, [f"z {k}" for k in range(10)], f"ten test digits at sigma {sigma:g}", wide=56)
+            parts.pictures_in_a_row(answers, [str(k) for k in range(10)], f"the same cleaned at sigma {sigma:g}", wide=56)
             st.caption(f"live: {digits.which_epochs('one_step')}. Errors are of pixels in [0, 1].")
 
     if shipped:

@@ -49,18 +49,21 @@ with page.lesson_page("bugs") as lesson:
         about = {"case": case, "digits": "0 2 3 5 8", "seed": seed}
 
         def captions(made: dict) -> list[str]:
-            return [str(d) for d in digits]
+            return [f"asked for {d}" for d in digits]
 
         takes = {
             "The right walk": Take({"walk": "right", **about}, lambda: walk(Pieces()), f"bugs-{bug.name}-right", captions),
             "With the bug": Take({"walk": "with the bug", **about}, lambda: walk(bug.pieces), f"bugs-{bug.name}-wrong", captions),
         }
-        good, bad = play_each(lesson.slug, "mnist", takes, name=f"case{case}", side_by_side=False).values()
+        good, bad = play_each(lesson.slug, "mnist", takes, name=f"case{case}", stream_wide=84, side_by_side=False).values()
     if good is not None and bad is not None and good.final.shape == bad.final.shape:
         a, b = (from_uint8(torch.from_numpy(f.final)) for f in (good, bad))
         apart = metrics.mse(a, b).sqrt().mean().item()
         sharp = metrics.sharpness(a).mean().item(), metrics.sharpness(b).mean().item()
-        st.caption(f"RMS between the two: {apart:.3f}. Sharpness: {sharp[0]:.3f} right, {sharp[1]:.3f} with the bug.")
+        st.caption(
+            "Under each digit: what was asked for, and what the judge, a classifier, reads and how surely. "
+            f"RMS between the two: {apart:.3f}. Sharpness: {sharp[0]:.3f} right, {sharp[1]:.3f} with the bug."
+        )
         page.section("The walk that went wrong, step by step")
         filmstrip(bad, f"{lesson.slug}_strip_{case}", columns=5, channels=("xt",), alt=f"case {case}, with the bug", wide=560)
 

@@ -24,7 +24,7 @@ with page.lesson_page("forward") as lesson:
         "`alpha_bar` at 500 is 0.492: about half. Your eye still finds the picture easily; at 750 only a seventh is left.",
     )  # fmt: skip
 
-    left, right = st.columns([1, 2], gap="large")
+    left, right = st.columns([1, 3], gap="large")
     with left:
         kind = controls.choice(lesson.slug, "schedule", list(SCHEDULES))
         st.caption(SCHEDULES[kind])
@@ -39,7 +39,6 @@ with page.lesson_page("forward") as lesson:
     with right:
         both = to_uint8(torch.cat([x0, xt])).numpy()
         parts.pictures_in_a_row(both, ["x0", f"x_t at t = {t}"], f"{name}, {kind} schedule", wide=260)
-    with right:
         correlation = torch.corrcoef(torch.stack([x0.flatten(), xt.flatten()]))[0, 1].item() if x0.std() > 0 else 0.0
         one, two, three = st.columns(3)
         one.metric("alpha_bar", f"{a:.4f}")
@@ -50,7 +49,7 @@ with page.lesson_page("forward") as lesson:
     page.section("The strip")
     strip = (0, *COURSE, 999)
     noised = torch.cat([schedule.add_noise(x0, s, eps) for s in strip])
-    captions = [f"t = {s}, alpha_bar = {schedule.alpha_bar(s):.3f}" for s in strip]
+    captions = [f"t = {s} · alpha_bar {schedule.alpha_bar(s):.3f}" for s in strip]
     parts.pictures_in_a_row(to_uint8(noised).numpy(), captions, f"{name}, {kind} schedule", wide=150)
 
     page.section("The equation, with one pixel's numbers")

@@ -52,7 +52,7 @@ with page.lesson_page("denoise", models=None) as lesson:
             one, many = from_uint8(torch.from_numpy(film.x0_hat[0])), from_uint8(torch.from_numpy(film.final))
             made = {"original": clean, "noisy": noisy, f"blur, sigma {sigma:g}": blurred, "one step": one, "iterative": many}
             parts.pictures_in_a_row(
-                to_uint8(torch.cat(list(made.values()))).numpy(), list(made), parts.describe(film.about), wide=140
+                to_uint8(torch.cat(list(made.values()))).numpy(), list(made), parts.describe(film.about), wide=100
             )
             st.table(
                 {

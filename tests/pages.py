@@ -15,6 +15,11 @@ def opened(slug: str, **link: str) -> AppTest:
     return at.run()
 
 
+def captions(at: AppTest) -> list[str]:
+    """The captions of all pictures, each as one line."""
+    return [one.caption.replace("  \n", " ") for image in at.image for one in image.proto.imgs]
+
+
 def press(at: AppTest, label: str) -> AppTest:
     """Press the first button of that label and run the page to its end."""
     next(b for b in at.button if b.label == label).click()

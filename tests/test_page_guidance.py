@@ -10,13 +10,9 @@ from lessons_lib.film import Film, opening_path
 from lessons_lib.measures import GUIDANCE_SCALES
 from lessons_lib.models import available, open_model
 from lessons_lib.walks import over_guidance_scales
-from tests.pages import opened, press
+from tests.pages import captions, opened, press
 
 MODELS = [pytest.param(m, marks=[] if m == "mnist" else [pytest.mark.slow]) for m in available()]
-
-
-def captions(at) -> list[str]:
-    return [i.caption for e in at.image for i in e.proto.imgs]
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -31,7 +27,7 @@ def test_run_shows_a_picture_for_every_scale_and_what_the_judge_reads(model):
     assert film.finished
     assert film.about["seed"] == 7
     assert len(film.final) == len(GUIDANCE_SCALES)
-    assert any("**live**" in m.value for m in at.markdown)
+    assert any("**live**" in m.value for m in at.caption)
 
 
 def test_five_pictures_at_the_chosen_scale():
@@ -51,10 +47,10 @@ def test_opening_is_labelled_and_a_changed_setting_is_said():
     if not opening_path("guidance", "mnist").exists():
         pytest.skip("no opening was kept in this checkout: python -m lessons_lib.openings mnist")
     at = opened("guidance", model="mnist")
-    assert any("kept from an earlier run" in m.value for m in at.markdown)
-    assert not any("changed since" in m.value for m in at.markdown)
+    assert any("kept from an earlier run" in m.value for m in at.caption)
+    assert not any("changed since" in m.value for m in at.caption)
     at = opened("guidance", model="mnist", seed="3")
-    assert any("seed changed since" in m.value for m in at.markdown)
+    assert any("seed changed since" in m.value for m in at.caption)
 
 
 def test_a_stopped_walk_stays_as_far_as_it_came():
@@ -65,7 +61,7 @@ def test_a_stopped_walk_stays_as_far_as_it_came():
     at.session_state["guidance_film_mnist"] = film  # what Stop leaves behind
     at.run()
     assert not at.exception
-    assert any(f"stopped after {len(film)} of 29 steps" in m.value for m in at.markdown)
+    assert any(f"stopped after {len(film)} of 29 steps" in m.value for m in at.caption)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_one_step_compares_first_and_last_epoch(tmp_path, monkeypatch):
     assert "after epoch 5: MSE" in alts
     assert all(f"sigma {s:g}" in alts for s in (0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0))
     assert "epochs 1, 5 of the 5" in shown(at)
-    table = at.dataframe[0].value
+    table = at.table[0].value
     assert list(table.iloc[:, 0]) == [
         "noisy input", "network untrained", "network after epoch 1", "network after epoch 5", "original"
     ]  # fmt: skip

@@ -6,13 +6,9 @@ import torch
 from lessons_lib.film import opening_path
 from lessons_lib.models import available, open_model
 from lessons_lib.walks import from_noise, upscale
-from tests.pages import opened, press
+from tests.pages import captions, opened, press
 
 MODELS = [pytest.param(m, marks=[] if m == "mnist" else [pytest.mark.slow]) for m in available()]
-
-
-def captions(at) -> list[str]:
-    return [i.caption for e in at.image for i in e.proto.imgs]
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -25,7 +21,7 @@ def test_run_walks_both_step_counts_and_nothing_kept_stands_beside(model):
     assert twenty.finished
     assert fifty.finished
     assert twenty.about["seed"] == 7
-    assert len([m for m in at.markdown if "**live**" in m.value]) == 2
+    assert len([m for m in at.caption if "**live**" in m.value]) == 2
     for prompt in open_model(model).prompts[:3]:
         assert len([c for c in captions(at) if c.startswith(f"{prompt}: ")]) >= 2
 
@@ -56,7 +52,7 @@ def test_prompts_that_are_no_digits_are_left_out(typed, drawn):
     assert not at.exception
     assert not at.error
     assert any(f"asked for **{drawn[0]}**" in m.value for m in at.markdown)
-    changed = any("prompts changed since" in m.value for m in at.markdown)  # the opening drew 3, 0, 1
+    changed = any("prompts changed since" in m.value for m in at.caption)  # the opening drew 3, 0, 1
     assert changed == (drawn != "3, 0, 1") or not opening_path("sampling", "mnist").exists()
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.pages import opened
+from tests.pages import captions, opened
 from tests.part_b import ship, shown
 
 NETWORKS = ("one_step", "time_conditioned", "class_conditioned")
@@ -39,9 +39,9 @@ def test_every_kind_of_block_shows_its_maps(block, tmp_path, monkeypatch):
 def test_cutting_a_skip_shows_both_guesses(tmp_path, monkeypatch):
     ship(monkeypatch, tmp_path, class_conditioned=(1,))
     at = opened("unet", unet_cut_28="true")
-    captions = " ".join(one.caption for i in at.image for one in i.proto.imgs)
-    assert "clean guess, skips cut, PSNR" in captions
-    table = at.dataframe[-1].value
+    said = " ".join(captions(at))
+    assert "clean guess, skips cut: PSNR" in said
+    table = at.table[-1].value
     assert list(table["skips"]) == ["none cut", "cut at 28 x 28", "cut at 14 x 14", "cut at 7 x 7", "all cut"]
 
 

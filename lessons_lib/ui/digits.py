@@ -63,7 +63,7 @@ def kept(slug: str, columns: int = 8) -> st.delta_generator.DeltaGenerator:
         film = Film.load(opening_path(slug, "mnist"))
         if film is not None:
             with place.container():
-                st.markdown(f"{parts.provenance(film)}  \nThe live pictures are on their way ...")
+                st.caption(f"{parts.provenance(film)}  \nThe live pictures are on their way ...")
                 st.image(to_data_url(enlarge(Image.fromarray(tiled(film.final, columns)), 480)), alt=parts.describe(film.about))
     return place
 
@@ -190,7 +190,7 @@ def read_right(epoch: int, opening: str) -> dict | None:
 
 def table(rows: list[dict]) -> None:
     """A table of measured figures, on the page and in the saved lesson."""
-    st.dataframe(rows, hide_index=True)
+    st.table(rows, hide_index=True)
     head = list(rows[0])
     for row in rows:
         save.note("text", "; ".join(f"{k}: {row[k]}" for k in head))

@@ -33,6 +33,7 @@ _STRIP = st.components.v2.component(
 .film { color: var(--st-text-color); font-family: var(--st-font); outline: none; border-radius: var(--st-base-radius); }
 .film:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 6px; }
 .tabs { display: flex; flex-wrap: wrap; gap: .35rem; margin-bottom: .6rem; }
+.tabs[hidden] { display: none; }
 .tabs button, .bar button { font: inherit; font-size: .85rem; border: 1px solid var(--st-border-color); background: transparent;
   color: var(--st-text-color); border-radius: var(--st-button-radius); padding: .25rem .7rem; cursor: pointer; min-height: 2rem; }
 .tabs button[aria-selected=true] { border-color: var(--st-primary-color); color: var(--st-primary-color); font-weight: 600; }

@@ -15,9 +15,43 @@ from lessons_lib.ui.lessons import PARTS, Lesson, lesson, written
 STYLE = """
 <style>
   .block-container { padding-top: 3.6rem; max-width: 74rem; }
+  h1, h2, h3 { text-wrap: balance; }
   [data-testid="stImage"] img, .pixel { image-rendering: pixelated; }
-  [data-testid="stBaseButton-primary"] * { color: light-dark(#fff, #12141c); } /* white on the dark theme's accent is too faint */
-  @media (max-width: 640px) { .block-container { padding-left: 1rem; padding-right: 1rem; } h1 { font-size: 1.9rem !important; } }
+  [data-testid="stImage"] img { outline: 1px solid light-dark(#1d203018, transparent); } /* where white ends on white */
+  [data-testid="stBaseButton-primary"]:not(:disabled) * { color: light-dark(#fff, #12141c); } /* white on the dark accent is faint */
+  [data-testid="stPageLink-NavLink"], [data-testid="stPageLink-NavLink"] p { white-space: normal; }
+
+  /* a row of pictures: where it must wrap, the rows are as equal as they can be, and no picture stands alone */
+  .stHorizontalBlock:has(> .stElementContainer .stImage) { --gap: 1rem; --row: 1; display: block; text-wrap: balance;
+    width: calc(100% + var(--gap)); max-width: none; margin-bottom: calc(-1 * var(--gap)); }
+  .stHorizontalBlock:has(> .stElementContainer .stImage) > .stElementContainer { display: inline-block; vertical-align: top;
+    margin: 0 var(--gap) var(--gap) 0; max-width: calc(99.5% / var(--row) - var(--gap)); }
+  .stHorizontalBlock > .stElementContainer:has(.stImage) * { max-width: 100%; }
+
+  /* a row of choices that wraps: every choice with a border of its own */
+  [role="radiogroup"]:has(> [data-variant="segmented_control"]) { gap: .25rem; }
+  [data-variant="segmented_control"] { margin: 0 !important; border: 1px solid light-dark(#1d203033, #e8eaf333) !important;
+    border-radius: .5rem !important; }
+  [data-variant="segmented_control"][data-selected] { border-color: currentColor !important; }
+  [data-variant="segmented_control"][data-selected] p { font-weight: 600; }
+
+  @media (max-width: 640px) {
+    .block-container { padding-left: 1rem; padding-right: 1rem; }
+    h1 { font-size: 1.9rem !important; }
+    .katex-display { font-size: .84em; }
+    .stHorizontalBlock:has(> .stColumn) { gap: 1rem; }
+    /* the picture and Run first, then what can be set */
+    .stHorizontalBlock:has(> .stColumn:first-child :is(.stSlider, .stTextInput, .stNumberInput, .stButtonGroup)):has(
+      > .stColumn:last-child :is(.stImage, [data-testid="stBaseButton-primary"], [data-testid="stMetric"])) > .stColumn:first-child {
+      order: 1; }
+    .stColumn:has(> .stVerticalBlock > .stElementContainer > [data-testid="stMetric"]) {
+      min-width: calc(50% - 1rem); flex: 1 1 calc(50% - 1rem); }
+    [data-testid="stMetricValue"] { font-size: 1.5rem; }
+    /* two or four pictures stand in twos, any other number in threes */
+    .stHorizontalBlock:has(> .stElementContainer .stImage) { --gap: .5rem; --row: 3; }
+    .stHorizontalBlock:has(> .stElementContainer:only-child .stImage) { --row: 1; }
+    .stHorizontalBlock:has(> .stElementContainer:is(:nth-child(2), :nth-child(4)):last-child .stImage) { --row: 2; }
+  }
 </style>
 """
 PRESENT = """
@@ -84,8 +118,9 @@ def _footer(this: Lesson) -> None:
     if this in lessons and not presenting():
         i = lessons.index(this)
         st.divider()
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            save.save_this_lesson(this.slug, this.title)
+        notes = save.my_notes(this.slug)
+        with st.container(horizontal=True):
+            save.save_this_lesson(this.slug, this.title, notes)
             copy_link()
         left, right = st.columns(2)
         if i > 0:
@@ -162,7 +197,7 @@ _COPY = st.components.v2.component(
     "copy_link",
     html='<button type="button" aria-live="polite">Copy link to this view</button>',
     css="""
-button { font: inherit; font-size: .875rem; padding: .35rem .8rem; border-radius: var(--st-button-radius);
+button { font: inherit; font-size: .875rem; padding: .25rem .75rem; min-height: 2.5rem; border-radius: var(--st-button-radius);
   border: 1px solid var(--st-border-color); background: transparent; color: var(--st-text-color); cursor: pointer; }
 button:hover, button:focus-visible { border-color: var(--st-primary-color); color: var(--st-primary-color); }
 """,

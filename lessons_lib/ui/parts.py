@@ -35,10 +35,10 @@ def picture(pixels: np.ndarray, alt: str, caption: str | None = None, *, wide: i
 
 
 def pictures_in_a_row(batch: np.ndarray, captions: Sequence[str], alt: str, *, wide: int = 180) -> None:
-    """(B, C, H, W) uint8 side by side, wrapping on a phone, each with its own caption and alt text."""
+    """(B, C, H, W) uint8 side by side, at most `wide` pixels each, wrapping on a phone, each with its own caption and alt text."""
     urls = fill(slots(len(batch)), batch, captions, alt, wide=wide)
     for url, caption in zip(urls, captions, strict=True):
-        save.note("picture", url, caption=caption, alt=f"{alt}, {caption}", width=wide)
+        save.note("picture", url, caption=caption, alt=f"{alt}, {caption}", width=whole(wide, batch.shape[-1]))
 
 
 def slots(n: int) -> list:
@@ -49,10 +49,22 @@ def slots(n: int) -> list:
 
 def fill(places: list, batch: np.ndarray, captions: Sequence[str], alt: str, *, wide: int) -> list[str]:
     """Put (B, C, H, W) uint8 into so many places, captioned. Returns the pictures' data URLs."""
+    wide = whole(wide, batch.shape[-1])
     urls = [to_data_url(enlarge(Image.fromarray(tiled(p[None], 1)), wide)) for p in batch]
     for place, url, caption in zip(places, urls, captions, strict=True):
-        place.image(url, caption=caption, alt=f"{alt}, {caption}", width=wide)
+        said = caption.rstrip(": \u00a0")  # without the line that is kept free
+        place.image(url, caption=in_lines(caption), alt=f"{alt}, {said}", width=wide)
     return urls
+
+
+def whole(wide: int, pixels: int) -> int:
+    """`wide`, or a little less: a whole number of screen pixels for each of the picture's."""
+    return pixels * max(1, wide // pixels)
+
+
+def in_lines(caption: str) -> str:
+    """A caption as markdown that breaks where its parts end, and not wherever the picture's width wants it."""
+    return caption.replace(" · ", "  \n") if " · " in caption else caption.replace(": ", ":  \n", 1)
 
 
 def readings(model, x) -> list[str]:
@@ -126,12 +138,13 @@ def microscope(film: Film, schedule, key: str) -> None:
     mean = c0 * x0_hat + ct * xt
     clip = r"\;\to\;\text{clipped to}\;" + f"{x0_hat:.3f}" if abs(unclipped - x0_hat) > 5e-4 else ""
     equation(
-        rf"\hat x_0=\frac{{x_t-\sqrt{{1-\bar\alpha_t}}\,\epsilon}}{{\sqrt{{\bar\alpha_t}}}}"
-        rf"=\frac{{{xt:.3f}-{math.sqrt(1 - a):.3f}\cdot({eps:.3f})}}{{{math.sqrt(a):.3f}}}={unclipped:.3f}{clip}"
+        r"\begin{align*}\hat x_0&=\frac{x_t-\sqrt{1-\bar\alpha_t}\,\epsilon}{\sqrt{\bar\alpha_t}}"
+        rf"=\frac{{{xt:.3f}-{math.sqrt(1 - a):.3f}\cdot({eps:.3f})}}{{{math.sqrt(a):.3f}}}\\&={unclipped:.3f}{clip}\end{{align*}}"
     )
     equation(
-        rf"x_{{t'}}=\underbrace{{{c0:.3f}\cdot({x0_hat:.3f})}}_{{\text{{towards }}\hat x_0}}+"
-        rf"\underbrace{{{ct:.3f}\cdot({xt:.3f})}}_{{\text{{from }}x_t}}+v_\sigma={mean:.3f}+({x_prev - mean:.3f})={x_prev:.3f}"
+        rf"\begin{{align*}}x_{{t'}}&=\underbrace{{{c0:.3f}\cdot({x0_hat:.3f})}}_{{\text{{towards }}\hat x_0}}+"
+        rf"\underbrace{{{ct:.3f}\cdot({xt:.3f})}}_{{\text{{from }}x_t}}+v_\sigma\\"
+        rf"&={mean:.3f}+({x_prev - mean:.3f})={x_prev:.3f}\end{{align*}}"
     )
     channel = "the mean of its three channels" if channels == 3 else "one pixel"
     st.caption(f"t = {t}, t' = {t_prev}, alpha_bar = {a:.4f}, row {row}, column {column} ({channel}) of the first picture")
@@ -176,5 +189,9 @@ def line_plot(
     if log_x:
         fig.update_xaxes(type="log", dtick="D1")
     if log_y:
-        fig.update_yaxes(type="log")
+        values = [y for _, ys in lines.values() for y in ys if y > 0]
+        low, high = (math.log10(f(values)) for f in (min, max)) if values else (-1, 0)
+        heads = (1, 2, 5) if high - low < 3 else (1,)
+        ticks = [head * 10.0**k for k in range(math.floor(low), math.ceil(high) + 1) for head in heads]
+        fig.update_yaxes(type="log", tickvals=ticks, ticktext=[f"{v:g}" for v in ticks])
     st.plotly_chart(fig, key=key, config={"displayModeBar": False})

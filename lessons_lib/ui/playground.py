@@ -15,6 +15,7 @@ from PIL import Image
 from lessons_lib.film import Film, opening_path
 from lessons_lib.pictures import enlarge, tiled, to_data_url
 from lessons_lib.ui import parts, save
+from lessons_lib.ui.filmstrip import LABELS
 
 # While a walk runs, nothing of the one before is to be seen. It keeps its height, so that nothing moves; only a page's own row
 # of pictures, which follows a stream that is not such a row itself, makes room for it. When all is drawn anew nothing is
@@ -23,7 +24,7 @@ HIDE_THE_OLD = """
 <style>[data-stale="true"] img, [data-stale="true"][class*="_strip"] { visibility: hidden; }</style>
 """
 MAKE_ROOM = """
-<style>[data-stale="true"]:has([data-testid="stImage"]) { display: none; }</style>
+<style>[data-stale="true"]:has([data-testid="stImage"], .judged) { display: none !important; }</style>
 """
 
 
@@ -159,7 +160,14 @@ class _Screen:
         with self.place.container():
             self.slots = parts.slots(len(captions) or 1)
         if captions:
-            parts.fill(self.slots, np.full((len(captions), 1, 8, 8), 128, np.uint8), captions, text, wide=self.wide)
+            from lessons_lib.models import open_model
+
+            model = open_model(self.model)
+            if model.judge is not None:
+                captions = [f"{c}: \u00a0" for c in captions]  # keeps the line free that tells what the judge reads
+            grey = np.full((len(captions), *model.shape), 128, np.uint8)
+            parts.fill(self.slots, grey, captions, text, wide=self.wide)
+        self.captions = captions
 
     def stream(self, film: Film) -> None:
         """Run the walk into the film, every step seen."""
@@ -179,17 +187,24 @@ class _Screen:
 
     def _draw(self, film: Film, text: str) -> None:
         alt = f"{parts.describe(film.about)}, {text}"
-        if self.take.captions:
-            parts.fill(self.slots, film.xt[-1], self.take.captions(film.about), alt, wide=self.wide)
+        if self.captions:
+            parts.fill(self.slots, film.xt[-1], self.captions, alt, wide=self.wide)
         else:
-            self.slots[0].image(self._side_by_side(film), alt=alt)
+            url, which_is_which = self._together(film)
+            self.slots[0].image(url, alt=alt, caption=which_is_which)
 
-    def _side_by_side(self, film: Film) -> str:
-        """The newest frame, its channels side by side, as a data URL at a fixed size so that nothing jumps."""
+    def _together(self, film: Film) -> tuple[str, str]:
+        """The newest frame, its channels in one picture of fixed size so that nothing jumps, as a data URL; what is where.
+
+        Side by side, or where a phone would make of that a strip too thin to see anything, one above the other.
+        """
         blocks = [tiled(getattr(film, c)[-1], self.columns) for c in self.channels]
-        gap = np.full((blocks[0].shape[0], 4, 3), 255, np.uint8)
-        row = [x for block in blocks for x in (block, gap)][:-1]
-        return to_data_url(enlarge(Image.fromarray(np.concatenate(row, 1)), self.wide))
+        axis = 1 if len(blocks) * min(self.columns, len(film.xt[-1])) <= 6 else 0
+        gap = np.full((blocks[0].shape[0], 4, 3) if axis else (4, blocks[0].shape[1], 3), 255, np.uint8)
+        joined = np.concatenate([x for block in blocks for x in (block, gap)][:-1], axis)
+        where = ("",) if len(blocks) == 1 else ("left: ", "right: ") if axis else ("above: ", "below: ")
+        words = " · ".join(w + LABELS[c] for w, c in zip(where, self.channels, strict=True))
+        return to_data_url(enlarge(Image.fromarray(joined), self.wide)), words
 
     def show(self, film: Film | None, *, kept: bool = True) -> Film | None:
         """The film to show, its pictures and what made them: the live one or, if there is none, the kept one."""
@@ -206,7 +221,7 @@ class _Screen:
         save.note("text", line)
         if changed:
             line += f"  \n:orange[{', '.join(changed)} changed since: press **Run** to see it]"
-        self.line.markdown(line)
+        self.line.caption(line)
         if self.take.captions:
             self._row(film)
         else:

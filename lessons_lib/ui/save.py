@@ -100,12 +100,16 @@ def as_html(title: str, link: str, notes: str, noted: list[Noted]) -> str:
     return document(title, body(notes, noted), f' at <a href="{html.escape(link, quote=True)}">this view</a>')
 
 
-def save_this_lesson(slug: str, title: str) -> None:
-    """The notes field and the download, at the foot of a lesson."""
-    shown = noted()
-    notes = st.text_area(
+def my_notes(slug: str) -> str:
+    """The notes field at the foot of a lesson."""
+    return st.text_area(
         "My notes", key=f"{slug}_notes", persist_state="session", height=90, placeholder="what I tried, what I saw"
     )
+
+
+def save_this_lesson(slug: str, title: str, notes: str) -> None:
+    """The download at the foot of a lesson."""
+    shown = noted()
     link = st.context.url or ""
     st.download_button(
         "Save this lesson (HTML)", lambda: as_html(title, link, notes, shown), f"{slug}.html", "text/html",
