@@ -1,14 +1,29 @@
-from lessons_lib.film import Film, first_picture, opening_path
-from lessons_lib.ui import page, parts
+from lessons_lib.film import Film, opening_path
+from lessons_lib.ui import page
+from lessons_lib.ui.cards import card
 from lessons_lib.ui.hero import hero
 from lessons_lib.ui.lessons import PARTS, written
 from lessons_lib.ui.playground import warm
 
+STYLE = """
+<style>
+  /* the whole card is the link, and its words begin where the pictures do */
+  [class*="st-key-card_"] { position: relative; gap: .6rem; }
+  [class*="st-key-card_"]:hover { border-color: currentColor; }
+  [class*="st-key-card_"] [data-testid="stPageLink-NavLink"] { padding: 0; background: none; position: static; }
+  [class*="st-key-card_"] [data-testid="stPageLink-NavLink"]::after { content: ""; position: absolute; inset: 0; }
+  .st-key-begin [data-testid="stPageLink-NavLink"] { background: light-dark(#3b4cc0, #9aa8ff); padding: .5rem 1rem; }
+  .st-key-begin [data-testid="stPageLink-NavLink"] * { color: light-dark(#fff, #12141c); font-weight: 600; }
+</style>
+"""
+
 with page.lesson_page("home"):
     import streamlit as st
 
+    st.html(STYLE)
+
     names = [n for n in ("emoji", "mnist") if opening_path("hero", n).exists()]
-    words, moving = st.columns([2, 3], gap="large", vertical_alignment="center")
+    words, moving = st.columns(2, gap="large", vertical_alignment="center")
     with words:
         st.title("Diffusion, Step by Step", anchor=False)
         st.markdown(
@@ -16,11 +31,14 @@ with page.lesson_page("home"):
             "computed on this machine, by the code shown beside it. No graphics card, no account."
         )
         first = written()[0]
-        st.page_link(first.file, label=f"Begin with {first.title}", icon=":material/play_arrow:", query_params=page.travelling())
+        with st.container(key="begin"):
+            st.page_link(
+                first.file, label=f"Begin with {first.title}", icon=":material/play_arrow:", query_params=page.travelling()
+            )
     film = Film.load(opening_path("hero", names[0])) if names else None
     if film is not None:
         with moving:
-            hero(film, columns=6)
+            hero(film, columns=4)
             st.caption(
                 f"Kept from an earlier run ({film.kept}): {film.about['model']}, {film.total} of {film.about['steps']} steps."
             )
@@ -31,11 +49,12 @@ with page.lesson_page("home"):
             continue
         st.subheader(title, anchor=False)
         for row in range(0, len(lessons), 3):
-            for column, lesson in zip(st.columns(3), lessons[row : row + 3], strict=False):
-                with column, st.container(border=True, height="stretch"):
-                    pixels = first_picture(lesson.slug)
-                    if pixels is not None:
-                        parts.picture(pixels, f"a picture from {lesson.title}", wide=96)
+            three = lessons[row : row + 3]
+            for column, lesson in zip(st.columns(len(three)), three, strict=True):
+                with column, st.container(border=True, height="stretch", key=f"card_{lesson.slug}"):
+                    picture = card(lesson.slug)
+                    if picture is not None:
+                        st.image(picture[0], alt=picture[1])
                     st.page_link(lesson.file, label=f"**{lesson.title}**", query_params=page.travelling())
                     st.caption(lesson.summary)
     st.caption("For the class: open a lesson, set its sliders, and copy the link. It opens exactly there for everyone.")

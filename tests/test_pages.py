@@ -1,6 +1,8 @@
 """Every page at its defaults, after Run, and with a link full of nonsense."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -19,6 +21,16 @@ def test_every_page_in_the_folder_is_in_the_list_of_lessons():
     files = {f"pages/{p.name}" for p in (ROOT / "pages").glob("*.py")}
     assert files == {x.file for x in written()}
     assert len({x.slug for x in LESSONS}) == len(LESSONS)
+
+
+def test_every_lesson_has_a_card_with_a_picture_that_says_what_it_shows():
+    alts = [one.alt for image in opened("home").image for one in image.proto.imgs]
+    assert len(alts) == len(set(alts)) == len(written())
+
+
+def test_the_contents_page_draws_its_cards_without_torch():
+    code = "import sys; from lessons_lib.ui import cards; [f() for f in cards.CARDS.values()]; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.slug)
