@@ -72,7 +72,7 @@ def test_both_stages_walk(repository, monkeypatch):
         model.denoiser("a dog")
 
 
-def test_our_guided_answer_is_the_pipelines(repository, monkeypatch):
+def test_our_guided_answer_is_the_pipelines(repository, monkeypatch, exact):
     """The same split of six channels, and guidance on the first three, as IFPipeline has it."""
     from lessons_lib.denoisers import guided
 
@@ -86,6 +86,18 @@ def test_our_guided_answer_is_the_pipelines(repository, monkeypatch):
     eps, variance = guided(model.denoiser("a cat"), model.denoiser(""), 7.0)(xt, 500)
     torch.testing.assert_close(eps, uncond[:, :3] + 7 * (cond[:, :3] - uncond[:, :3]), rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(variance, cond[:, 3:], rtol=1e-3, atol=1e-3)
+
+
+def test_on_a_small_gpu_each_network_waits_in_main_memory_for_its_turn(repository, monkeypatch):
+    import diffusers
+
+    done = []
+    monkeypatch.setattr(diffusers.IFPipeline, "enable_model_cpu_offload", lambda self: done.append("offloaded"))
+    monkeypatch.setattr(diffusers.IFPipeline, "to", lambda self, device: done.append(device) or self)
+    deepfloyd._opened(repository / "one", "IF-I-M", "cuda", torch.float16)
+    monkeypatch.setenv(deepfloyd.OFFLOAD, "1")
+    deepfloyd._opened(repository / "one", "IF-I-M", "cuda", torch.float16)
+    assert done == ["cuda", "offloaded"]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from lessons_lib.text_to_image.model import Upscaler, Words, model_of, network_o
 REPOSITORIES = {"IF-I-M": "DeepFloyd/IF-I-M-v1.0", "IF-I-L": "DeepFloyd/IF-I-L-v1.0", "IF-I-XL": "DeepFloyd/IF-I-XL-v1.0"}
 STAGE2 = {"IF-I-M": "DeepFloyd/IF-II-M-v1.0", "IF-I-L": "DeepFloyd/IF-II-M-v1.0", "IF-I-XL": "DeepFloyd/IF-II-L-v1.0"}
 EMBEDDINGS = "DEEPFLOYD_EMBEDDINGS"  # environment variable: a {prompt: (1, 77, 4096) tensor} file
+OFFLOAD = "DEEPFLOYD_OFFLOAD"  # environment variable: 1 keeps the network that is not at work in main memory; needs accelerate
 NEEDS_GB = {"IF-I-M": 6, "IF-I-L": 8, "IF-I-XL": 14}
 
 
@@ -76,6 +77,9 @@ def _opened(where: str | Path, name: str, device: str, dtype: torch.dtype):
     repository = str(where)
     try:
         pipeline = DiffusionPipeline.from_pretrained(repository, text_encoder=None, variant="fp16", dtype=dtype)
+        if device == "cuda" and os.environ.get(OFFLOAD) == "1":
+            pipeline.enable_model_cpu_offload()
+            return pipeline
         return pipeline.to(device)
     except GatedRepoError as e:
         raise LessonsError(
