@@ -38,7 +38,7 @@ with page.lesson_page("train") as lesson:
     from lessons_lib.film import OPENINGS
     from lessons_lib.mnist.data import DATA_DIR, load_digits
     from lessons_lib.mnist.train import COURSE, batch_loss, train
-    from lessons_lib.ui.training import show_kept, show_run
+    from lessons_lib.ui.training import one_sentence, show_kept, show_run
 
     page.idea(
         "Training is one small loop: take digits, add noise, let the network guess, and nudge its weights so that the next guess "
@@ -82,14 +82,16 @@ with page.lesson_page("train") as lesson:
         settings = replace(start, network=network, num_hiddens=num_hiddens, epochs=epochs, batch_size=batch_size, lr=lr, sigma=sigma,
                            num_digits=num_digits, seed=seed)  # fmt: skip
         if st.button("Train", type="primary", icon=":material/play_arrow:", shortcut="Ctrl+Enter"):
-            st.query_params["run"] = run = runs.start(settings)
+            with one_sentence():
+                st.query_params["run"] = run = runs.start(settings)
         st.caption(
             "Training goes on when you leave, reload or close this page; its link finds it again. One trains at a time on a small "
             "machine, others wait their turn."
         )
     with right:
         if run:
-            show_run(run)
+            with one_sentence():
+                show_run(run)
         else:
             kept = OPENINGS / "train.json"
             if kept.exists():
@@ -100,9 +102,11 @@ with page.lesson_page("train") as lesson:
         if others:
             with st.expander("Earlier runs on this machine"):
                 for other in others:
-                    state = runs.watch(other)
-                    label = f"{NETWORKS[state.settings.network]}, D = {state.settings.num_hiddens}, {state.status} at step {state.step}"
-                    st.page_link(lesson.file, label=label, query_params={**page.travelling(), "run": other})
+                    with one_sentence():
+                        state = runs.watch(other)
+                        about = f"{NETWORKS[state.settings.network]}, D = {state.settings.num_hiddens}"
+                        label = f"{about}, {state.status} at step {state.step}"
+                        st.page_link(lesson.file, label=label, query_params={**page.travelling(), "run": other})
 
     page.section("The digits")
     here = (DATA_DIR / "MNIST" / "raw").exists()

@@ -1,19 +1,27 @@
-"""Training runs as folders. Nothing is kept in memory: a reload, another tab or a restarted server sees the same.
+"""Training runs as folders. What counts stands in files: a reload, another tab or a restarted server sees the same.
 
-cache/runs/ID/ holds
-    settings.json   what to train                 (written once, at the start)
-    wanted          "run", "pause" or "cancel"    (what people want; each press replaces it, so two tabs cannot clash)
+cache/runs/mnist/ holds a folder a run, and
+    lock            held for the moment in which a run is started or steered, so that two tabs or servers cannot clash
+cache/runs/mnist/ID/ holds
+    start.json      what to train                 (written once, at the start)
+    order           its place in the queue        (a whole number, larger than all before)
+    wanted          "run", "pause" or "cancel"    (what people want; the last press counts, but stopped stays stopped)
     lock            held by the worker while it lives, let go by the system when it dies, however it dies
     progress.json   the worker's last word        (replaced about twice a second)
-    samples-STEP.png, losses.csv, checkpoint-*    (see mnist.train)
+    tries           how often a worker was started from the checkpoints that are there
+    spare           disk space put by for a last word on a full disk
+    errors.txt      what the last worker wrote to stderr
+    settings.json, samples-STEP.png, losses.csv, checkpoint-*    (see mnist.train)
 
-A worker that died (killed, power cut, server stopped) is seen by its free lock; tend() starts it again from its last
-checkpoint if it is still wanted. No decision is made by the clock.
+A worker that died (killed, power cut, out of memory) is seen by its free lock; tend() starts it again from its last
+checkpoint if it is still wanted, and gives up after TRIES deaths in a row without a new checkpoint. No decision is made by
+the clock, and none by a process number.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import secrets
 import shutil
@@ -22,17 +30,25 @@ import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from lessons_lib.checkpoints import write_atomically
+from lessons_lib.checkpoints import checkpoint_files, write_atomically
 from lessons_lib.errors import LessonsError
 from lessons_lib.mnist.train import Settings, read_losses
-from lessons_lib.runs.lock import INHERITED, is_held, take
+from lessons_lib.runs.lock import INHERITED, holding, is_held, take
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "cache" / "runs" / "mnist"
 AT_ONCE = 1  # runs that train at the same time; the others queue
 KEPT = 20  # finished runs that are kept
 POINTS = 300  # of a loss curve that is sent to a page
+TRIES = 3  # workers started in a row from the same checkpoints before a run is given up
+SPARE = 4096  # bytes, put by for a last word on a full disk
+NAME = r"r[0-9a-f]{7}"
 ENDED = ("finished", "failed", "cancelled")
+WORKER = (sys.executable, "-m", "lessons_lib.runs.worker")
+WORDS = {  # what may stand in progress.json
+    "status": str, "said": str, "data": str, "step": int, "total_steps": int, "epoch": int,
+    "loss": (int, float, type(None)), "images_per_second": (int, float), "seconds_left": (int, float),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -41,7 +57,8 @@ class State:
 
     status: "queued", "running", "paused", "finished", "failed", "cancelled" or "interrupted" (its process died).
     said: one sentence on what happened, where there is something to say. place: 1 is next in the queue.
-    samples: (step, PNG file) of every grid made so far, oldest first.
+    step, epoch: how many are done. loss: the last step's mean squared error. seconds_left: an estimate, in seconds.
+    samples: (step, PNG file) of every grid made so far, oldest first. losses: (steps, means), at most POINTS of each.
     """
 
     run: str
@@ -71,18 +88,23 @@ def start(settings: Settings, data: str | None = None) -> str:
         folder.mkdir(parents=True)
     except OSError as e:
         raise LessonsError(f"No run can be started: {folder.parent} cannot be written ({e.strerror}).") from e
-    order = 1 + max((int((p / "order").read_text()) for p in FOLDER.iterdir() if (p / "order").exists()), default=0)
-    write_atomically(folder / "order", str(order).encode())
-    write_atomically(folder / "wanted", b"run")
-    write_atomically(folder / "start.json", json.dumps({"settings": asdict(settings), "data": data}).encode())
-    _tidy()
-    tend()
+    try:
+        with holding(FOLDER / "lock"):
+            order = 1 + max(map(_order, _folders()), default=0)
+            write_atomically(folder / "order", str(order).encode())
+            write_atomically(folder / "wanted", b"run")
+            write_atomically(folder / "start.json", json.dumps({"settings": asdict(settings), "data": data}).encode())
+            _tidy()
+            _start_waiting()
+    except LessonsError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     return run
 
 
 def folder_of(run: str) -> Path:
     """The run's folder. Raises LessonsError for an id that is none, or that is not there."""
-    if not re.fullmatch(r"r[0-9a-f]{7}", run or ""):
+    if not re.fullmatch(NAME, run or ""):
         raise LessonsError(f"{run[:40]!r} is not the name of a run: start one with Train, or check the link.")
     folder = FOLDER / run
     if not (folder / "start.json").exists():
@@ -91,125 +113,278 @@ def folder_of(run: str) -> Path:
 
 
 def watch(run: str) -> State:
-    """How the run stands. Raises LessonsError for an unknown run."""
+    """How the run stands. Raises LessonsError for an unknown run, and for one whose start.json is broken."""
     folder = folder_of(run)
-    about = json.loads((folder / "start.json").read_text())
-    settings = Settings(**about["settings"])
-    progress = _progress(folder)
+    settings, _ = read_start(folder)
+    progress = read_progress(folder)
     status, place = _status(folder, progress), 0
     if status == "queued":
         queue = _queue()
         place = 1 + queue.index(folder) if folder in queue else 1
-    said = progress.get("said", "")
-    if status == "interrupted":
-        said = f"Its process ended at step {progress.get('step', 0)}; it goes on from its last checkpoint."
-    samples = sorted((int(p.stem.split("-")[1]), p) for p in folder.glob("samples-*.png"))
+    samples = [(int(m[1]), p) for p in folder.glob("samples-*.png") if (m := re.fullmatch(r"samples-(\d+)", p.stem))]
     return State(
-        run, settings, progress.get("data", ""), status, said, place, progress.get("step", 0), progress.get("total_steps", 0),
-        progress.get("epoch", 0), progress.get("loss"), progress.get("images_per_second", 0.0), progress.get("seconds_left", 0.0),
-        tuple(samples), _thinned(folder),
+        run, settings, progress.get("data", ""), status, _said(folder, status, progress), place, progress.get("step", 0),
+        progress.get("total_steps", 0), progress.get("epoch", 0), progress.get("loss"), progress.get("images_per_second", 0.0),
+        progress.get("seconds_left", 0.0), tuple(sorted(samples)), _thinned(folder),
     )  # fmt: skip
 
 
 def pause(run: str) -> None:
-    """Checkpoint and let go of the processor; resume() goes on. Pausing a run that has ended changes nothing."""
-    _want(run, "pause")
+    """Checkpoint and let go of the processor; resume() goes on. Pausing a run that has ended changes nothing.
+
+    Raises LessonsError for an unknown run, or a full disk. So do resume() and cancel().
+    """
+    folder = folder_of(run)
+    with holding(FOLDER / "lock"):
+        if _status(folder, read_progress(folder)) not in ENDED and wanted(folder) != "cancel":
+            write_atomically(folder / "wanted", b"pause")
 
 
 def resume(run: str) -> None:
-    """Go on from the last checkpoint, in the queue like any other."""
-    _want(run, "run")
-    tend()
+    """Go on from the last checkpoint, in the queue like any other; one that failed is tried again. Stopped stays stopped."""
+    folder = folder_of(run)
+    with holding(FOLDER / "lock"):
+        progress = read_progress(folder)
+        status = _status(folder, progress)
+        if status in ("finished", "cancelled") or wanted(folder) == "cancel":
+            return
+        if status == "failed":
+            read_start(folder)
+            say(folder, {**progress, "status": "queued", "said": ""})
+        (folder / "tries").unlink(missing_ok=True)
+        write_atomically(folder / "wanted", b"run")
+        _start_waiting()
 
 
 def cancel(run: str) -> None:
     """End the run for good; what it made stays to be seen."""
-    _want(run, "cancel")
+    folder = folder_of(run)
+    with holding(FOLDER / "lock"):
+        if _status(folder, read_progress(folder)) != "finished":
+            write_atomically(folder / "wanted", b"cancel")
 
 
-def tend() -> None:
-    """Start the workers that should be running and are not. Pages call it whenever they draw; it is quick."""
-    if not FOLDER.exists():
-        return
-    free = AT_ONCE - sum(is_held(p / "lock") for p in _folders())
-    for folder in _queue()[: max(free, 0)]:
-        command, passed = [sys.executable, "-m", "lessons_lib.runs.worker", str(folder)], ()
-        if INHERITED:  # held from now on: the worker needs seconds to import torch, and the next tend() must not start another
-            lock = take(folder / "lock")
-            if lock is None:
-                continue
-            command, passed = [*command, str(lock.fileno())], (lock.fileno(),)
-        with open(folder / "errors.txt", "ab") as errors:
-            subprocess.Popen(
-                command, cwd=ROOT, start_new_session=True, pass_fds=passed,
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
-            )  # fmt: skip
-        if INHERITED:
-            lock.close()  # the worker's copy still holds it
+def tend() -> str:
+    """Start the workers that should be running and are not. Pages call it whenever they draw, and a worker that ends; it is quick.
+
+    Returns: one sentence on why none can be started, such as a full disk; "" if all is well. It is tried again at the next call.
+    """
+    if not FOLDER.is_dir():
+        return ""
+    try:
+        lock = take(FOLDER / "lock")
+    except OSError as e:
+        return f"No run can be started: {FOLDER} cannot be written ({e.strerror})."
+    if lock is None:  # somebody else is at it
+        return ""
+    with lock:
+        return _start_waiting()
 
 
 def last_runs(n: int = 5) -> list[str]:
     """The newest runs' ids, newest first."""
-    return [p.name for p in reversed(_folders())][:n] if FOLDER.exists() else []
+    return [p.name for p in reversed(_folders())][:n]
+
+
+# ---- what stands in a run's folder ----
+
+
+def read_start(folder: Path) -> tuple[Settings, str | None]:
+    """What to train, and MNIST's folder if it is another than cache/data. Raises LessonsError if start.json is broken."""
+    try:
+        about = json.loads((folder / "start.json").read_text())
+        return Settings(**about["settings"]), about["data"]
+    except (OSError, ValueError, TypeError, KeyError) as e:
+        raise LessonsError(
+            f"Run {folder.name} cannot be read: its start.json was cut short, or is from another version. Start a new one with Train."
+        ) from e
+
+
+def read_progress(folder: Path) -> dict:
+    """The worker's last word; {} if there is none yet, or if it is broken."""
+    try:
+        progress = json.loads((folder / "progress.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    whole = isinstance(progress, dict) and all(isinstance(progress[k], kind) for k, kind in WORDS.items() if k in progress)
+    return progress if whole else {}
+
+
+def say(folder: Path, progress: dict) -> None:
+    """Replace progress.json. A last word is said on a full disk too, in the space put by for it. Raises LessonsError otherwise."""
+    try:
+        write_atomically(folder / "progress.json", json.dumps(progress).encode())
+    except LessonsError:
+        if progress["status"] == "running":
+            raise
+        spare = folder / "spare"
+        try:
+            with open(spare, "r+b") as f:  # in place: it takes no new space
+                f.write(json.dumps({**progress, "said": progress.get("said", "")[:500]}).encode().ljust(SPARE))
+                f.flush()
+                os.fsync(f.fileno())
+            os.replace(spare, folder / "progress.json")
+            return
+        except OSError:
+            pass  # the first error says more
+        raise
+
+
+def wanted(folder: Path) -> str:
+    """What people want of the run: "run", "pause" or "cancel"; "run" if the file is broken."""
+    try:
+        word = (folder / "wanted").read_text()
+    except (OSError, ValueError):
+        return "run"
+    return word if word in ("pause", "cancel") else "run"
+
+
+def _order(folder: Path) -> int:
+    try:
+        return int((folder / "order").read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def _tries(folder: Path) -> tuple[int, list[str]]:
+    """(how often a worker was started since the last press or new checkpoint, the checkpoints it was started from)."""
+    try:
+        tries = json.loads((folder / "tries").read_text())
+        return int(tries["tries"]), list(tries["checkpoints"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return 0, []
+
+
+# ---- all runs ----
 
 
 def _folders() -> list[Path]:
     """All runs in the order they were asked for."""
-    found = [p for p in FOLDER.iterdir() if (p / "start.json").exists()] if FOLDER.exists() else []
-    return sorted(found, key=lambda p: int((p / "order").read_text() or 0))
+    found = [p for p in FOLDER.iterdir() if re.fullmatch(NAME, p.name) and (p / "start.json").exists()] if FOLDER.is_dir() else []
+    return sorted(found, key=lambda p: (_order(p), p.name))
 
 
 def _queue() -> list[Path]:
     """Runs that are wanted and have no living worker, in order."""
-    return [p for p in _folders() if _status(p, _progress(p)) in ("queued", "interrupted")]
+    return [p for p in _folders() if _status(p, read_progress(p)) in ("queued", "interrupted")]
+
+
+def _tidy() -> None:
+    ended = [p for p in _folders() if _status(p, read_progress(p)) in ENDED]
+    for folder in ended[:-KEPT]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start_waiting() -> str:
+    """What tend() does, with FOLDER's lock held."""
+    free, trouble = AT_ONCE - sum(map(_lives, _folders())), ""
+    for folder in _queue():
+        if free <= 0:
+            break
+        try:
+            free -= _start_worker(folder)
+        except LessonsError as e:  # the next one may lie better
+            trouble = trouble or str(e)
+    return trouble
+
+
+def _start_worker(folder: Path) -> bool:
+    """False if the run was given up instead. Raises LessonsError on a full disk, before anything was started."""
+    tries, before = _tries(folder)
+    there = [p.name for p in checkpoint_files(folder)]
+    tries = tries + 1 if there == before else 1
+    if tries > TRIES:
+        say(folder, {**read_progress(folder), "status": "failed", "said": _gave_up(folder)})
+        return False
+    write_atomically(folder / "spare", b" " * SPARE)
+    write_atomically(folder / "tries", json.dumps({"tries": tries, "checkpoints": there}).encode())
+    command, passed, lock = [*WORKER, str(folder)], (), None
+    try:
+        if INHERITED:  # held from now on: the worker needs seconds to import torch, and the next tend() must not start another
+            lock = take(folder / "lock")
+            if lock is None:
+                return True
+            command, passed = [*command, str(lock.fileno())], (lock.fileno(),)
+        with open(folder / "errors.txt", "wb") as errors:
+            worker = subprocess.Popen(
+                command, cwd=ROOT, start_new_session=True, pass_fds=passed,
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
+            )  # fmt: skip
+    except OSError as e:
+        raise LessonsError(f"Run {folder.name} cannot be started ({e.strerror}): free some memory and disk space.") from e
+    finally:
+        if lock is not None:
+            lock.close()  # the worker's copy still holds it
+    if not INHERITED:
+        _begun[folder] = worker
+    return True
+
+
+_begun: dict[Path, subprocess.Popen] = {}  # Windows only, where no lock can be handed on: workers that may not hold theirs yet
+
+
+def _lives(folder: Path) -> bool:
+    return is_held(folder / "lock") or (folder in _begun and _begun[folder].poll() is None)
+
+
+# ---- how a run stands ----
 
 
 def _status(folder: Path, progress: dict) -> str:
-    ended = progress.get("status")
-    if ended in ENDED:
-        return ended
-    wanted = _wanted(folder)
-    if is_held(folder / "lock"):
+    said, want = progress.get("status"), wanted(folder)
+    if said in ("finished", "cancelled"):
+        return said
+    if said == "failed":
+        return "cancelled" if want == "cancel" else "failed"
+    if _lives(folder):
         return "running"
-    if wanted == "cancel":
+    if want == "cancel":
         return "cancelled"
-    if wanted == "pause":
+    try:
+        read_start(folder)
+    except LessonsError:
+        return "failed"
+    if want == "pause":
         return "paused"
-    return "interrupted" if ended == "running" else "queued"
+    return "interrupted" if said == "running" or _tries(folder)[0] else "queued"
 
 
-def _progress(folder: Path) -> dict:
+def _said(folder: Path, status: str, progress: dict) -> str:
+    """One sentence on what happened, where there is something to say."""
+    at = f"at step {progress['step']}" if "step" in progress else "before its first step"
+    if status == "running":
+        want = wanted(folder)
+        beginning = "" if progress.get("status") == "running" else "Beginning ..."
+        return {"pause": "Pausing: it saves a checkpoint first ...", "cancel": "Stopping ..."}.get(want, beginning)
+    if not progress and (folder / "progress.json").exists():
+        return "Its progress.json is broken, so its step is not known; nothing else is lost, and it goes on from its last checkpoint."
+    if status == "paused":
+        return f"Paused {at}."
+    if status == "cancelled":
+        return f"Stopped {at}."
+    if status == "interrupted":
+        return f"Its process ended {at}; it goes on from its last checkpoint."
+    return progress.get("said", "") if status == "failed" else ""
+
+
+def _gave_up(folder: Path) -> str:
     try:
-        return json.loads((folder / "progress.json").read_text())
-    except (OSError, ValueError):
-        return {}
-
-
-def _wanted(folder: Path) -> str:
-    try:
-        return (folder / "wanted").read_text()
+        lines = (folder / "errors.txt").read_text(errors="replace").splitlines()
     except OSError:
-        return "run"
-
-
-def _want(run: str, what: str) -> None:
-    folder = folder_of(run)
-    if _progress(folder).get("status") not in ENDED and _wanted(folder) != "cancel":  # stopped stays stopped
-        write_atomically(folder / "wanted", what.encode())
+        lines = []
+    last = next((f" ({line[:200]})" for line in reversed(lines) if re.match(r"[\w.]*(Error|Exception)\b", line)), "")
+    return (
+        f"Its process ended {TRIES} times in a row before it could save anything new{last}. If memory ran out, close other programs "
+        "and try again, or train a smaller num_hiddens or batch_size; what was saved is kept."
+    )
 
 
 def _thinned(folder: Path) -> tuple[list[int], list[float]]:
     """The loss curve in at most POINTS points, each the mean of its stretch."""
     try:
         steps, losses = read_losses(folder / "losses.csv")
-    except OSError:
+    except (OSError, ValueError):
         return [], []
     width = -(-len(steps) // POINTS) or 1
     groups = range(0, len(steps), width)
     return [steps[min(i + width, len(steps)) - 1] for i in groups], [sum(g := losses[i : i + width]) / len(g) for i in groups]
-
-
-def _tidy() -> None:
-    ended = [p for p in _folders() if _progress(p).get("status") in ENDED]
-    for folder in ended[:-KEPT]:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
+import shutil
 import signal
 import sys
 import time
+import traceback
 from contextlib import closing, suppress
 from pathlib import Path
 
 import torch
 from PIL import Image
 
-from lessons_lib.checkpoints import write_atomically
+from lessons_lib.checkpoints import checkpoint_files, write_atomically
 from lessons_lib.errors import LessonsError
 from lessons_lib.images import to_uint8
 from lessons_lib.mnist.data import DATA_DIR, load_digits
-from lessons_lib.mnist.train import Settings, train
+from lessons_lib.mnist.train import train
 from lessons_lib.pictures import tiled, to_png
+from lessons_lib.runs import runs
 from lessons_lib.runs.lock import take
 
 EVERY = 0.5  # seconds between two progress files
@@ -29,29 +31,31 @@ class _Wanted(Exception):
     """People want something else than running: "pause" or "cancel"."""
 
 
-def main(folder: Path, inherited: int | None = None) -> None:
-    """Train what the folder says until it is done or something else is wanted. inherited: the lock that tend() took for it."""
+def main(folder: Path, inherited: int | None = None) -> bool:
+    """Train what the folder says until it is done or something else is wanted. Nothing is raised: progress.json tells.
+
+    Args: inherited: the open lock that tend() took for this process.
+    Returns: False if it was interrupted, and is to go on another time.
+    """
     lock = take(folder / "lock") if inherited is None else os.fdopen(inherited, "a+")
     if lock is None:  # another worker was quicker
-        return
-    with suppress(AttributeError, OSError):
-        os.nice(10)  # lessons come first
-    with suppress(OSError):  # Linux weighs whole sessions against each other, and nice only within one
-        Path("/proc/self/autogroup").write_text("10")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    about = json.loads((folder / "start.json").read_text())
-    settings, said = Settings(**about["settings"]), {}
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
+        return False
+    said, began = runs.read_progress(folder), False
 
     def tell(status: str, **more) -> None:
         said.update(status=status, **more)
-        write_atomically(folder / "progress.json", json.dumps(said).encode())
+        runs.say(folder, said)
 
     try:
-        digits = load_digits("train", about["data"] or DATA_DIR)
+        settings, data = runs.read_start(folder)
+        began = True
+        digits = load_digits("train", data or DATA_DIR)
+        before = said.get("data", digits.source)
+        if before != digits.source and checkpoint_files(folder):
+            raise LessonsError(f"This run began with {before}, and now there is {digits.source}: start a new one with Train.")
         n = min(settings.num_digits or len(digits), len(digits))
         total = settings.epochs * -(-n // settings.batch_size)
-        tell("running", data=digits.source, total_steps=total, said="")
+        tell("running", data=digits.source, total_steps=total, said="", images_per_second=0.0, seconds_left=0.0)
         sample_steps = max(1, total // GRIDS)
         spoke = 0.0
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -64,32 +68,59 @@ def main(folder: Path, inherited: int | None = None) -> None:
                     )
                 if time.monotonic() - spoke >= EVERY or p.step == p.total_steps:
                     spoke = time.monotonic()
+                    if not (folder / "start.json").exists():
+                        raise _Wanted("cancel")  # somebody deleted the folder
                     tell(
                         "running", step=p.step, total_steps=p.total_steps, epoch=p.epoch, loss=p.loss,
                         images_per_second=p.images_per_second, seconds_left=p.seconds_left,
                     )  # fmt: skip
-                    wanted = (folder / "wanted").read_text()
+                    wanted = runs.wanted(folder)
                     if wanted != "run":
                         raise _Wanted(wanted)
-        tell("finished", said="", seconds_left=0.0)
+        tell("finished", step=total, epoch=settings.epochs, seconds_left=0.0)
     except _Wanted as e:  # the closed generator has checkpointed
-        if str(e) == "cancel":
-            tell("cancelled", said=f"Stopped at step {said.get('step', 0)}.")
-        else:
-            tell("paused", said=f"Paused at step {said.get('step', 0)}.")
-    except KeyboardInterrupt:
-        pass  # checkpointed; found as interrupted, and goes on when it is tended
+        _last(tell, "paused" if str(e) == "pause" else "cancelled")
+    except KeyboardInterrupt:  # checkpointed; found as interrupted, and goes on when it is tended
+        return False
     except LessonsError as e:
-        tell("failed", said=str(e))
+        _last(tell, "failed", said=str(e))
     except (MemoryError, RuntimeError) as e:
-        tell("failed", said=f"Training ended: {str(e).splitlines()[0]}. Try a smaller batch_size or num_hiddens.")
-        raise
-    except Exception as e:  # said, and not tried again: what is unforeseen would only happen again
-        tell("failed", said=f"Training ended: {type(e).__name__}: {e}"[:300])
-        raise
+        traceback.print_exc()
+        why = (str(e) or "memory ran out").splitlines()[0][:300]
+        _last(tell, "failed", said=f"Training ended: {why}. Try a smaller batch_size or num_hiddens.")
+    except Exception as e:  # said, and not tried again by itself: what is unforeseen would only happen again
+        traceback.print_exc()
+        _last(tell, "failed", said=f"Training ended: {type(e).__name__}: {e}"[:300])
     finally:
         lock.close()
+        if began and not (folder / "start.json").exists():  # deleted meanwhile: leave no last checkpoint in its place
+            shutil.rmtree(folder, ignore_errors=True)
+    return True
+
+
+def _last(tell, status: str, **more) -> None:
+    """Where not even a last word can be written, the run is found interrupted, and tend() says why it cannot go on."""
+    with suppress(LessonsError):
+        tell(status, **more)
+
+
+def give_way() -> None:
+    """Lessons come first: this process takes the time and the processors that they leave."""
+    with suppress(AttributeError, OSError):
+        os.nice(max(0, 10 - os.nice(0)))
+    with suppress(OSError):  # Linux weighs whole sessions against each other, and nice only within one
+        Path("/proc/self/autogroup").write_text("10")
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
+
+
+def process(folder: Path, inherited: int | None = None) -> None:
+    """The whole life of a worker's process: train, and then see whose turn it is, even when no page is open."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    give_way()
+    if main(folder, inherited):
+        runs.FOLDER = folder.parent
+        runs.tend()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))
+    process(Path(sys.argv[1]), *map(int, sys.argv[2:]))

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
+
 import streamlit as st
 from PIL import Image
 
 from lessons_lib import runs
-from lessons_lib.pictures import enlarge, from_data_url, to_data_url
+from lessons_lib.errors import LessonsError
+from lessons_lib.pictures import enlarge, from_data_url, open_picture, to_data_url
 from lessons_lib.runs.runs import ENDED, State
 from lessons_lib.ui import save
 from lessons_lib.ui.parts import line_plot
@@ -25,42 +31,61 @@ def duration(seconds: float) -> str:
     return f"{s // 60} min {s % 60:02d} s" if s < 3600 else f"{s // 3600} h {s % 3600 // 60:02d} min"
 
 
-def show_run(run: str) -> None:
-    """Steer and watch a run; while it lives, drawn anew every second without the rest of the page."""
-    state = runs.watch(run)
-    with st.container(horizontal=True):
-        going = state.status not in ENDED
-        if state.status == "paused":
-            st.button("Resume", key="run_resume", icon=":material/play_arrow:", on_click=runs.resume, args=(run,), shortcut="P")
-        else:
-            st.button(
-                "Pause",
-                key="run_pause",
-                icon=":material/pause:",
-                on_click=runs.pause,
-                args=(run,),
-                disabled=not going,
-                shortcut="P",
-            )
-        st.button(
-            "Stop",
-            key="run_stop",
-            icon=":material/stop:",
-            on_click=runs.cancel,
-            args=(run,),
-            disabled=not going,
-            shortcut="Escape",
-        )
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """A LessonsError inside becomes one sentence in its place; the rest of the page still stands."""
+    try:
+        yield
+    except LessonsError as e:
+        st.error(str(e), icon=":material/error:")
 
-    @st.fragment(run_every=1.0 if going else None)
+
+def show_run(run: str) -> None:
+    """Steer and watch a run; while it lives, drawn anew every second without the rest of the page.
+
+    Raises LessonsError if there is no such run, or it cannot be read.
+    """
+    if trouble := st.session_state.pop("run_trouble", ""):
+        st.error(trouble, icon=":material/error:")
+    state = runs.watch(run)
+    if state.status not in ("finished", "cancelled"):
+        _buttons(run, state.status)
+
+    @st.fragment(run_every=None if state.status in ENDED else 1.0)
     def live() -> None:
-        runs.tend()
-        now = runs.watch(run)
-        _draw(now)
-        if now.status != state.status and (now.status in ENDED or "paused" in (now.status, state.status)):
-            st.rerun()  # other buttons belong below now
+        trouble = runs.tend()
+        with one_sentence():
+            now = runs.watch(run)
+            _draw(now)
+            if trouble and now.status in ("queued", "interrupted"):
+                st.warning(f"{trouble} It goes on by itself when that is done.", icon=":material/warning:")
+            if now.status != state.status and (now.status in ENDED or "paused" in (now.status, state.status)):
+                st.rerun()  # other buttons belong above now
 
     live()
+
+
+def _buttons(run: str, status: str) -> None:
+    def button(label: str, icon: str, action: Callable[[str], None], shortcut: str) -> None:
+        key = f"run_{label.split()[0].lower()}"
+        st.button(label, key=key, icon=f":material/{icon}:", on_click=_press, args=(action, run), shortcut=shortcut)
+
+    with st.container(horizontal=True):
+        if status == "failed":
+            button("Try again", "refresh", runs.resume, "P")
+            return
+        if status == "paused":
+            button("Resume", "play_arrow", runs.resume, "P")
+        else:
+            button("Pause", "pause", runs.pause, "P")
+        button("Stop", "stop", runs.cancel, "Escape")
+
+
+def _press(action: Callable[[str], None], run: str) -> None:
+    try:
+        action(run)
+    except LessonsError as e:  # the page is drawn after this, and says it then
+        st.session_state["run_trouble"] = str(e)
 
 
 def _draw(state: State) -> None:
@@ -70,10 +95,11 @@ def _draw(state: State) -> None:
         f"seed {s.seed}{' · ' + state.data if state.data else ''}"
     )
     if state.status == "queued":
-        st.caption(
-            f"place {state.place} in the queue: it begins when those before it are done" if state.place > 1 else "beginning ..."
-        )
-    if state.said:
+        place = "next in the queue" if state.place == 1 else f"place {state.place} in the queue"
+        st.caption(f"{place}: it begins when {'the run that trains now is' if state.place == 1 else 'those before it are'} done")
+    if state.status == "failed":
+        st.error(state.said, icon=":material/error:")
+    elif state.said:
         st.caption(state.said)
     if state.total_steps:
         text = f"step {state.step} of {state.total_steps} · epoch {state.epoch} of {s.epochs}"
@@ -83,10 +109,19 @@ def _draw(state: State) -> None:
     steps, losses = state.losses
     if losses:
         line_plot({"loss": (steps, losses)}, "step", "loss (mean squared error)", "train_loss", log_y=True, height=260)
-    _samples([(step, to_data_url(enlarge(Image.open(path), 560))) for step, path in state.samples[-1:]], s.network)
-    if len(state.samples) > 1:
+    samples = []
+    for step, path in state.samples:
+        with suppress(LessonsError):  # a picture that was cut short
+            samples.append((step, _grid(path)))
+    _samples(samples[-1:], s.network)
+    if len(samples) > 1:
         with st.expander("Earlier samples, oldest first"):
-            _samples([(step, to_data_url(enlarge(Image.open(path), 560))) for step, path in state.samples[:-1]], s.network)
+            _samples(samples[:-1], s.network)
+
+
+@lru_cache(maxsize=256)
+def _grid(path: Path) -> str:
+    return to_data_url(enlarge(open_picture(path), 560))
 
 
 def _samples(samples: list[tuple[int, str]], network: str) -> None:
