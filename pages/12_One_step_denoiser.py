@@ -32,7 +32,7 @@ with page.lesson_page("one_step") as lesson:
         shipped = digits.ships("one_step")
         sigma = moments.last_settings("one_step").sigma if shipped else 0.5
         noisy = to_uint8(from_unit(one_step.at_sigmas(x, one_step.SIGMAS, seed))).numpy()
-        parts.pictures_in_a_row(noisy, [f"sigma {s:g}" for s in one_step.SIGMAS], f"{name}, noised", wide=56)
+        parts.pictures_in_a_row(noisy, [f"sigma: {s:g}" for s in one_step.SIGMAS], f"{name}, noised", wide=56)
         if shipped:
             look = one_step.through_training(moments.compared("one_step"), x, sigma, seed)
             captions = [f"{a}: {e}" if e.mse else a for a, e in zip(look.names, look.errors, strict=True)]

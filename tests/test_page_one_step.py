@@ -27,7 +27,7 @@ def test_one_step_compares_first_and_last_epoch(tmp_path, monkeypatch):
     alts = " ".join(pictures(at))
     assert "after epoch 1: MSE" in alts
     assert "after epoch 5: MSE" in alts
-    assert all(f"sigma {s:g}" in alts for s in (0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0))
+    assert all(f"sigma: {s:g}" in alts for s in (0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0))
     assert "epochs 1, 5 of the 5" in shown(at)
     table = at.table[0].value
     assert list(table.iloc[:, 0]) == [

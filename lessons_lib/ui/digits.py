@@ -190,7 +190,7 @@ def read_right(epoch: int, opening: str) -> dict | None:
 
 def table(rows: list[dict]) -> None:
     """A table of measured figures, on the page and in the saved lesson."""
-    st.table(rows, hide_index=True)
+    st.table([{k: f"{v:g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows], hide_index=True)
     head = list(rows[0])
     for row in rows:
         save.note("text", "; ".join(f"{k}: {row[k]}" for k in head))

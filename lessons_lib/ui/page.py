@@ -31,7 +31,7 @@ STYLE = """
   /* a row of choices that wraps: every choice with a border of its own */
   [role="radiogroup"]:has(> [data-variant="segmented_control"]) { gap: .25rem; }
   [data-variant="segmented_control"] { margin: 0 !important; border: 1px solid light-dark(#1d203033, #e8eaf333) !important;
-    border-radius: .5rem !important; }
+    border-radius: .5rem !important; padding: .25rem .6rem; }
   [data-variant="segmented_control"][data-selected] { border-color: currentColor !important; }
   [data-variant="segmented_control"][data-selected] p { font-weight: 600; }
 
@@ -47,6 +47,7 @@ STYLE = """
     .stColumn:has(> .stVerticalBlock > .stElementContainer > [data-testid="stMetric"]) {
       min-width: calc(50% - 1rem); flex: 1 1 calc(50% - 1rem); }
     [data-testid="stMetricValue"] { font-size: 1.5rem; }
+    [data-testid="stTable"] :is(th, td) { padding: .25rem .35rem; font-size: .8rem; overflow-wrap: anywhere; }
     /* two or four pictures stand in twos, any other number in threes */
     .stHorizontalBlock:has(> .stElementContainer .stImage) { --gap: .5rem; --row: 3; }
     .stHorizontalBlock:has(> .stElementContainer:only-child .stImage) { --row: 1; }

@@ -179,19 +179,21 @@ def line_plot(
         mode = "lines+markers" if markers else "lines"
         fig.add_scatter(x=list(xs), y=list(ys), name=name, mode=mode, line=style, marker={"symbol": i})
     if mark is not None:
-        fig.add_vline(mark, line_width=2, line_dash="dot", line_color="#888", annotation_text=mark_label)
+        fig.add_vline(
+            mark, line_width=2, line_dash="dot", line_color="#888", annotation_text=mark_label, annotation_yanchor="bottom"
+        )
     if level is not None:
         fig.add_hline(level, line_width=2, line_dash="dot", line_color="#888", annotation_text=level_label)
     fig.update_layout(
-        height=height, margin={"l": 8, "r": 8, "t": 28, "b": 8}, xaxis_title=x, yaxis_title=y,
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0}, showlegend=len(lines) > 1, hovermode="x unified",
+        height=height, margin={"l": 8, "r": 8, "t": 28 if mark is None else 52, "b": 8}, xaxis_title=x, yaxis_title=y,
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02 if mark is None else 1.1, "x": 0}, showlegend=len(lines) > 1, hovermode="x unified",
     )  # fmt: skip
     if log_x:
         fig.update_xaxes(type="log", dtick="D1")
     if log_y:
         values = [y for _, ys in lines.values() for y in ys if y > 0]
         low, high = (math.log10(f(values)) for f in (min, max)) if values else (-1, 0)
-        heads = (1, 2, 5) if high - low < 3 else (1,)
+        heads = (1,) if high - low > 3 else (1, 2, 5) if high - low > 1 else (1, 2, 3, 4, 5, 6, 8)
         ticks = [head * 10.0**k for k in range(math.floor(low), math.ceil(high) + 1) for head in heads]
         fig.update_yaxes(type="log", tickvals=ticks, ticktext=[f"{v:g}" for v in ticks])
     st.plotly_chart(fig, key=key, config={"displayModeBar": False})
