@@ -13,6 +13,7 @@ import numpy as np
 
 from lessons_lib.pictures import tiled
 
+MAX_KEPT = 500_000  # bytes of a kept film
 OPENINGS = Path(__file__).resolve().parents[1] / "cache" / "openings"
 CHANNELS = ("xt", "x0_hat", "eps")
 
@@ -109,6 +110,15 @@ class Film:
         film.seconds, film.kept = about["seconds"], about["made"]
         film.about.setdefault("steps", about["steps"])
         return film
+
+
+def keep(film: Film, path: Path, *, frames: int = 8, channels: tuple[str, ...] = CHANNELS, max_bytes: int = MAX_KEPT) -> int:
+    """Save with as many of the frames as fit into max_bytes: noise does not compress. Returns the file's size in bytes."""
+    for n in range(frames, 0, -1):
+        film.save(path, n, channels)
+        if path.stat().st_size <= max_bytes:
+            break
+    return path.stat().st_size
 
 
 def opening_path(lesson: str, model: str) -> Path:

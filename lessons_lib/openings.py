@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from lessons_lib import walks
-from lessons_lib.film import Film, opening_path
+from lessons_lib.film import CHANNELS, Film, keep, opening_path
 from lessons_lib.measures import GUIDANCE_SCALES
 from lessons_lib.models import Model, available, open_model
 from lessons_lib.pairs import ANAGRAMS, HYBRIDS, best_pair, candidates
@@ -250,8 +250,8 @@ def main() -> None:
             for _ in film.record_all(walk):
                 pass
             path = opening_path(lesson, name)
-            film.save(path, channels=("xt",)) if lesson == "hero" else film.save(path)
-            print(f"{path.name}: {film.total} steps, {film.seconds:.1f} s, {path.stat().st_size / 1000:.0f} kB")
+            size = keep(film, path, channels=("xt",) if lesson == "hero" else CHANNELS)
+            print(f"{path.name}: {film.total} steps, {film.seconds:.1f} s, {size / 1000:.0f} kB", flush=True)
 
 
 if __name__ == "__main__":

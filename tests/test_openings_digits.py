@@ -60,7 +60,7 @@ def test_without_weights_it_says_so_and_ends_well(tmp_path, monkeypatch, capsys)
     assert not (tmp_path / "openings").exists()
 
 
-def test_a_film_too_large_keeps_fewer_frames(tmp_path, monkeypatch):
+def test_a_film_too_large_keeps_fewer_frames(tmp_path):
     import torch
 
     from lessons_lib.samplers import Step
@@ -69,6 +69,5 @@ def test_a_film_too_large_keeps_fewer_frames(tmp_path, monkeypatch):
     for i in range(12):
         x = torch.randn(10, 1, 28, 28)
         film_.record(Step(i, 12, 12 - i, 11 - i, x, x, x, x))
-    monkeypatch.setattr(openings, "MAX_BYTES", 60_000)
-    assert openings.keep(film_, tmp_path / "a.npz") <= 60_000
+    assert film.keep(film_, tmp_path / "a.npz", frames=12, max_bytes=60_000) <= 60_000
     assert 1 <= len(film.Film.load(tmp_path / "a.npz")) < 12

@@ -9,13 +9,12 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from lessons_lib.errors import LessonsError
-from lessons_lib.film import Film, opening_path
+from lessons_lib.film import Film, keep, opening_path
 from lessons_lib.images import from_unit, to_uint8
 from lessons_lib.measures import kept_path
 from lessons_lib.mnist import errors, inside, moments, one_step, walks
@@ -113,16 +112,6 @@ MEASURES: dict[str, dict[str, Callable[[], Iterator[dict]]]] = {
 """lesson -> its measures by the names they are kept under."""
 
 
-def keep(film: Film, path: Path) -> int:
-    """Save with as many frames as fit into MAX_BYTES: forty noisy digits a frame do not compress. Returns its size in bytes."""
-    for frames in (12, 9, 7, 5, 4, 3, 2, 1):
-        film.save(path, frames)
-        size = path.stat().st_size
-        if size <= MAX_BYTES:
-            break
-    return size
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m lessons_lib.mnist.openings", description=__doc__)
     parser.add_argument("--only", nargs="*", choices=list(LESSONS))
@@ -130,7 +119,7 @@ def main() -> None:
     for lesson in only or LESSONS:
         try:
             for name, film in LESSONS[lesson]():
-                size = keep(film, opening_path(name, "mnist"))
+                size = keep(film, opening_path(name, "mnist"), frames=12, max_bytes=MAX_BYTES)
                 print(f"{name}: {film.total} steps, {size / 1000:.0f} kB", flush=True)
             for name, measure in MEASURES.get(lesson, {}).items():
                 started = time.monotonic()
