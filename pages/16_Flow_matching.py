@@ -125,20 +125,25 @@ with page.lesson_page("flow") as lesson:
             with two:
                 if in_flow:
                     page.equation(
-                        rf"u_\theta(x_t,\,t={t:.3g})=\hat x_1-\hat x_0={picture:.3f}-({noise:.3f})={picture - noise:.3f}"
+                        rf"\begin{{align*}}u_\theta(x_t,\,t={t:.3g})&=\hat x_1-\hat x_0\\"
+                        rf"&={picture:.3f}-({noise:.3f})={picture - noise:.3f}\end{{align*}}"
                     )
                     page.equation(
-                        rf"x_{{t'}}=x_t+(t'-t)\,u={x:.3f}+{after - t:.3f}\cdot({picture - noise:.3f})={x + (after - t) * (picture - noise):.3f}"
+                        rf"\begin{{align*}}x_{{t'}}&=x_t+(t'-t)\,u\\&={x:.3f}+{after - t:.3f}\cdot({picture - noise:.3f})"
+                        rf"={x + (after - t) * (picture - noise):.3f}\end{{align*}}"
                     )
                     st.caption(f"t runs from 0, noise, to 1, the picture; here from {t:.3g} to {after:.3g}.")
                     page.equation(rf"u=u_\varnothing+\gamma\,(u_c-u_\varnothing),\qquad\gamma={gamma:g}")
                 else:
                     schedule = moments.last_settings(DDPM).schedule
                     like = flow.timestep_like(t, schedule)
-                    page.equation(rf"\hat\epsilon=x_t-t\,u={noise:.3f}\qquad\hat x_0=x_t+(1-t)\,u={picture:.3f}")
                     page.equation(
-                        rf"x_{{t'}}=t'\,\hat x_0+(1-t')\,\hat\epsilon={after:.3f}\cdot({picture:.3f})+{1 - after:.3f}\cdot({noise:.3f})"
-                        rf"={after * picture + (1 - after) * noise:.3f}"
+                        rf"\begin{{align*}}\hat\epsilon&=x_t-t\,u={noise:.3f}\\"
+                        rf"\hat x_0&=x_t+(1-t)\,u={picture:.3f}\end{{align*}}"
+                    )
+                    page.equation(
+                        rf"\begin{{align*}}x_{{t'}}&=t'\,\hat x_0+(1-t')\,\hat\epsilon\\&={after:.3f}\cdot({picture:.3f})+{1 - after:.3f}\cdot({noise:.3f})"
+                        rf"={after * picture + (1 - after) * noise:.3f}\end{{align*}}"
                     )
                     st.caption(
                         f"The very same step, said as DDIM says it: a part picture, a part noise. Diffusion counts the other way: this "
