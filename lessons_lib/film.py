@@ -11,8 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from lessons_lib.pictures import tiled
-
 MAX_KEPT = 500_000  # bytes of a kept film
 OPENINGS = Path(__file__).resolve().parents[1] / "cache" / "openings"
 CHANNELS = ("xt", "x0_hat", "eps")
@@ -123,12 +121,3 @@ def keep(film: Film, path: Path, *, frames: int = 8, channels: tuple[str, ...] =
 
 def opening_path(lesson: str, model: str) -> Path:
     return OPENINGS / f"{lesson}-{model}.npz"
-
-
-def first_picture(lesson: str, models: tuple[str, ...] = ("emoji", "mnist")) -> np.ndarray | None:
-    """The first finished picture a lesson opens with, (H, W, 3) uint8, or None."""
-    for model in models:
-        film = Film.load(opening_path(lesson, model))
-        if film is not None:
-            return tiled(film.final[-1:], 1)
-    return None
