@@ -2,6 +2,11 @@
 
 import re
 import shutil
+import socket
+import subprocess
+import sys
+import time
+from urllib.request import urlopen
 
 import pytest
 
@@ -9,11 +14,20 @@ pytest.importorskip("playwright", reason="browser tests need playwright: pip ins
 from playwright.sync_api import expect  # noqa: E402
 
 from lessons_lib.runs import runs  # noqa: E402
+from lessons_lib.runs.lock import is_held  # noqa: E402
+from lessons_lib.ui.lessons import ROOT  # noqa: E402
 from tests.browsing import visit  # noqa: E402
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-expect.set_options(timeout=60_000)  # a worker has to start, and a small machine has other things to do
+PATIENCE = 240_000  # ms: a worker has to start, and a small machine has other things to do
+expect.set_options(timeout=PATIENCE)
 STEP = re.compile(r"step (\d+) of")
+RUN = re.compile(r"run=(r[0-9a-f]{7})")
+
+
+@pytest.fixture(autouse=True)
+def patient(browser_page):
+    browser_page.context.set_default_timeout(PATIENCE)
 
 
 @pytest.fixture
@@ -21,14 +35,19 @@ def training(browser_page, app_url):
     """A page with a small run of 40 epochs just begun; the run is stopped and removed afterwards."""
     visit(browser_page, app_url, "train", train_num_hiddens_0="8", train_epochs_0="40", train_num_digits_0="1000")
     browser_page.get_by_role("button", name="Train").click()
-    browser_page.wait_for_url(re.compile(r"run=r[0-9a-f]{7}"))
-    run = re.search(r"run=(r[0-9a-f]{7})", browser_page.url)[1]
+    browser_page.wait_for_url(RUN)
+    run = RUN.search(browser_page.url)[1]
     yield browser_page, run
+    remove(run)
+
+
+def remove(run: str) -> None:
+    """Stop a run and take its folder away."""
     runs.cancel(run)
-    for _ in range(100):
-        if runs.watch(run).status in runs.ENDED:
+    for _ in range(600):
+        if not is_held(runs.FOLDER / run / "lock"):
             break
-        browser_page.wait_for_timeout(100)
+        time.sleep(0.1)
     shutil.rmtree(runs.FOLDER / run, ignore_errors=True)
 
 
@@ -67,6 +86,79 @@ def test_pause_resume_and_stop(training):
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_text("Stopped at step")).to_be_visible()
     assert runs.watch(run).status == "cancelled"
+
+
+def test_two_tabs_steer_one_run(training):
+    page, run = training
+    step_shown(page)
+    other = page.context.new_page()
+    other.goto(page.url)
+    step_shown(other)
+    other.get_by_role("button", name="Pause").click()
+    expect(page.get_by_text("Paused at step")).to_be_visible()  # without being touched
+    page.get_by_role("button", name="Resume").click()
+    expect(other.get_by_role("button", name="Pause")).to_be_visible()
+    page.get_by_role("button", name="Stop").click()
+    expect(other.get_by_text("Stopped at step")).to_be_visible()
+    expect(other.get_by_role("button", name="Pause")).to_have_count(0)
+    assert runs.watch(run).status == "cancelled"
+
+
+def test_a_killed_server_finds_its_run_again(browser_page, tmp_path):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "Home.py", "--server.headless=true", f"--server.port={port}"]
+
+    def serve():
+        with (tmp_path / "log").open("ab") as out:
+            server = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out)
+        for _ in range(600):
+            assert server.poll() is None, (tmp_path / "log").read_text()
+            try:
+                urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1).close()
+                return server
+            except OSError:
+                time.sleep(0.2)
+        server.kill()
+        raise AssertionError((tmp_path / "log").read_text())
+
+    run, server = None, serve()
+    try:
+        visit(browser_page, f"http://127.0.0.1:{port}", "train", train_num_hiddens_0="8", train_num_digits_0="1000")
+        browser_page.get_by_role("button", name="Train").click()
+        browser_page.wait_for_url(RUN)
+        link, run = browser_page.url, RUN.search(browser_page.url)[1]
+        before = step_shown(browser_page)
+        server.kill()
+        server.wait()
+        assert runs.watch(run).status == "running"
+        server = serve()
+        browser_page.goto(link)
+        expect(browser_page.get_by_text("training ·").first).to_be_visible()
+        assert step_shown(browser_page) > before
+        browser_page.get_by_role("button", name="Stop").click()
+        expect(browser_page.get_by_text("Stopped at step")).to_be_visible()
+    finally:
+        server.kill()
+        server.wait()
+        if run:
+            remove(run)
+
+
+def test_a_failed_run_is_tried_again_at_the_press_of_a_button(training):
+    page, run = training
+    step_shown(page)
+    runs.pause(run)
+    expect(page.get_by_text("Paused at step")).to_be_visible()
+    progress = runs.read_progress(runs.folder_of(run))
+    runs.say(runs.folder_of(run), {**progress, "status": "failed", "said": "Could not write: No space left on device."})
+    page.reload()
+    expect(page.get_by_text("No space left on device")).to_be_visible()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("training ·").first).to_be_visible()
+    expect(page.get_by_text("No space left on device")).to_have_count(0)
+    assert step_shown(page) >= progress["step"]
 
 
 def test_a_run_that_does_not_exist_is_one_sentence(browser_page, app_url):

@@ -45,10 +45,11 @@ def show_run(run: str) -> None:
 
     Raises LessonsError if there is no such run, or it cannot be read.
     """
+    said, buttons = st.container(), st.container(horizontal=True)  # always there, so that nothing below moves or shows twice
     if trouble := st.session_state.pop("run_trouble", ""):
-        st.error(trouble, icon=":material/error:")
+        said.error(trouble, icon=":material/error:")
     state = runs.watch(run)
-    if state.status not in ("finished", "cancelled"):
+    with buttons:
         _buttons(run, state.status)
 
     @st.fragment(run_every=None if state.status in ENDED else 1.0)
@@ -70,15 +71,16 @@ def _buttons(run: str, status: str) -> None:
         key = f"run_{label.split()[0].lower()}"
         st.button(label, key=key, icon=f":material/{icon}:", on_click=_press, args=(action, run), shortcut=shortcut)
 
-    with st.container(horizontal=True):
-        if status == "failed":
-            button("Try again", "refresh", runs.resume, "P")
-            return
-        if status == "paused":
-            button("Resume", "play_arrow", runs.resume, "P")
-        else:
-            button("Pause", "pause", runs.pause, "P")
-        button("Stop", "stop", runs.cancel, "Escape")
+    if status in ("finished", "cancelled"):
+        return
+    if status == "failed":
+        button("Try again", "refresh", runs.resume, "P")
+        return
+    if status == "paused":
+        button("Resume", "play_arrow", runs.resume, "P")
+    else:
+        button("Pause", "pause", runs.pause, "P")
+    button("Stop", "stop", runs.cancel, "Escape")
 
 
 def _press(action: Callable[[str], None], run: str) -> None:
