@@ -2,6 +2,8 @@
 
 import json
 import random
+import subprocess
+import sys
 from contextlib import closing
 from dataclasses import replace
 from itertools import islice
@@ -235,6 +237,24 @@ def test_what_ships_opens_plainly_and_is_small():
 def test_a_broken_folder_is_one_sentence(tmp_path):
     with pytest.raises(LessonsError, match="missing or broken"):
         open_folder(tmp_path, name="x")
+
+
+def test_both_stages_opened_by_two_sessions_at_once_are_whole():
+    """As when a page asks for stage 2 while stage 1 is still being warmed; in a process of its own, where nothing is open yet."""
+    code = """
+import threading, torch
+from lessons_lib import walks
+from lessons_lib.models import open_model
+model = open_model("emoji")
+thread = threading.Thread(target=model.warm)
+thread.start()
+upscaler = model.upscaler()
+thread.join()
+*_, last = walks.upscale(upscaler, torch.zeros(1, 3, 32, 32), "a cat", timesteps=[900, 0])
+print(tuple(last.x_prev.shape))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "(1, 3, 64, 64)", done.stderr[-2000:]
 
 
 # --- walks against diffusers --------------------------------------------------------------------------------------------

@@ -316,17 +316,22 @@ def _config(path: Path, *, needed: bool = True) -> dict:
 
 def open_pipeline(folder: Path):
     """diffusers' pipeline from a folder on this machine, all in float32. Raises LessonsError if it is missing or broken."""
-    from diffusers import DiffusionPipeline
-    from diffusers.utils import logging
-
-    logging.disable_progress_bar()
-    _quiet()
     try:
-        return DiffusionPipeline.from_pretrained(str(folder), local_files_only=True, dtype=torch.float32)
+        with _one_at_a_time:
+            from diffusers import DiffusionPipeline
+            from diffusers.utils import logging
+
+            logging.disable_progress_bar()
+            _quiet()
+            return DiffusionPipeline.from_pretrained(str(folder), local_files_only=True, dtype=torch.float32)
     except Exception as e:  # diffusers raises OSError, ValueError, KeyError, SafetensorError ... for a broken folder
         raise LessonsError(
             f"The model in {folder.name} cannot be opened: restore it with `git checkout cache/text_to_image`."
         ) from e
+
+
+# diffusers and transformers, imported or opening by two threads at once, leave weights unloaded
+_one_at_a_time = threading.Lock()
 
 
 def _quiet() -> None:
