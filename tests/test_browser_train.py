@@ -34,7 +34,7 @@ def patient(browser_page):
 def training(browser_page, app_url):
     """A page with a small run of 40 epochs just begun; the run is stopped and removed afterwards."""
     visit(browser_page, app_url, "train", train_num_hiddens_0="8", train_epochs_0="40", train_num_digits_0="1000")
-    browser_page.get_by_role("button", name="Train").click()
+    button(browser_page, "Train").click()
     browser_page.wait_for_url(RUN)
     run = RUN.search(browser_page.url)[1]
     yield browser_page, run
@@ -49,6 +49,11 @@ def remove(run: str) -> None:
             break
         time.sleep(0.1)
     shutil.rmtree(runs.FOLDER / run, ignore_errors=True)
+
+
+def button(page, name: str):
+    """The page's own button: Streamlit's header has a Stop as well while a script runs."""
+    return page.get_by_test_id("stMain").get_by_role("button", name=name)
 
 
 def step_shown(page) -> int:
@@ -76,14 +81,14 @@ def test_training_goes_on_when_the_page_is_left_and_the_link_finds_it(training, 
 def test_pause_resume_and_stop(training):
     page, run = training
     step_shown(page)
-    page.get_by_role("button", name="Pause").click()
+    button(page, "Pause").click()
     expect(page.get_by_text("Paused at step")).to_be_visible()
     paused = runs.watch(run).step
     page.wait_for_timeout(1500)
     assert runs.watch(run).step == paused
-    page.get_by_role("button", name="Resume").click()
+    button(page, "Resume").click()
     expect(page.get_by_text("training ·").first).to_be_visible()
-    page.get_by_role("button", name="Stop").click()
+    button(page, "Stop").click()
     expect(page.get_by_text("Stopped at step")).to_be_visible()
     assert runs.watch(run).status == "cancelled"
 
@@ -94,13 +99,13 @@ def test_two_tabs_steer_one_run(training):
     other = page.context.new_page()
     other.goto(page.url)
     step_shown(other)
-    other.get_by_role("button", name="Pause").click()
+    button(other, "Pause").click()
     expect(page.get_by_text("Paused at step")).to_be_visible()  # without being touched
-    page.get_by_role("button", name="Resume").click()
-    expect(other.get_by_role("button", name="Pause")).to_be_visible()
-    page.get_by_role("button", name="Stop").click()
+    button(page, "Resume").click()
+    expect(button(other, "Pause")).to_be_visible()
+    button(page, "Stop").click()
     expect(other.get_by_text("Stopped at step")).to_be_visible()
-    expect(other.get_by_role("button", name="Pause")).to_have_count(0)
+    expect(button(other, "Pause")).to_have_count(0)
     assert runs.watch(run).status == "cancelled"
 
 
@@ -126,7 +131,7 @@ def test_a_killed_server_finds_its_run_again(browser_page, tmp_path):
     run, server = None, serve()
     try:
         visit(browser_page, f"http://127.0.0.1:{port}", "train", train_num_hiddens_0="8", train_num_digits_0="1000")
-        browser_page.get_by_role("button", name="Train").click()
+        button(browser_page, "Train").click()
         browser_page.wait_for_url(RUN)
         link, run = browser_page.url, RUN.search(browser_page.url)[1]
         before = step_shown(browser_page)
@@ -137,7 +142,7 @@ def test_a_killed_server_finds_its_run_again(browser_page, tmp_path):
         browser_page.goto(link)
         expect(browser_page.get_by_text("training ·").first).to_be_visible()
         assert step_shown(browser_page) > before
-        browser_page.get_by_role("button", name="Stop").click()
+        button(browser_page, "Stop").click()
         expect(browser_page.get_by_text("Stopped at step")).to_be_visible()
     finally:
         server.kill()
@@ -155,7 +160,7 @@ def test_a_failed_run_is_tried_again_at_the_press_of_a_button(training):
     runs.say(runs.folder_of(run), {**progress, "status": "failed", "said": "Could not write: No space left on device."})
     page.reload()
     expect(page.get_by_text("No space left on device")).to_be_visible()
-    page.get_by_role("button", name="Try again").click()
+    button(page, "Try again").click()
     expect(page.get_by_text("training ·").first).to_be_visible()
     expect(page.get_by_text("No space left on device")).to_have_count(0)
     assert step_shown(page) >= progress["step"]
@@ -164,4 +169,4 @@ def test_a_failed_run_is_tried_again_at_the_press_of_a_button(training):
 def test_a_run_that_does_not_exist_is_one_sentence(browser_page, app_url):
     visit(browser_page, app_url, "train", run="r0000000")
     expect(browser_page.get_by_text("There is no run r0000000")).to_be_visible()
-    expect(browser_page.get_by_role("button", name="Train")).to_be_enabled()
+    expect(button(browser_page, "Train")).to_be_enabled()
