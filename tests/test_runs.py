@@ -16,10 +16,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from lessons_lib import checkpoints
 from lessons_lib.errors import LessonsError
 from lessons_lib.mnist import train as mnist_train
+from lessons_lib.mnist.data import Digits
 from lessons_lib.mnist.train import COURSE
 from lessons_lib.runs import runs, worker
 from lessons_lib.runs.lock import is_held, take
@@ -100,6 +102,9 @@ def here(monkeypatch):
     monkeypatch.setattr(runs, "subprocess", SimpleNamespace(Popen=popen, DEVNULL=subprocess.DEVNULL))
     monkeypatch.setattr(worker, "EVERY", 0)
     monkeypatch.setattr(worker, "GRIDS", 2)
+    noise = torch.randint(256, (200, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    digits = Digits(noise, torch.arange(200) % 10, "made-up digits")
+    monkeypatch.setattr(worker, "load_digits", lambda *where: digits)
     monkeypatch.setattr(os, "fsync", lambda fd: None)  # nobody cuts the power here
     yield started
     for thread in started:
@@ -119,14 +124,14 @@ def at_step(monkeypatch, step, act):
     monkeypatch.setattr(worker, "train", hooked)
 
 
-def wait_until(true, seconds=120):
+def wait_until(true, seconds=300):
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.02)
 
 
-def wait_for(run, *statuses, seconds=120):
+def wait_for(run, *statuses, seconds=300):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         state = runs.watch(run)
@@ -136,7 +141,7 @@ def wait_for(run, *statuses, seconds=120):
     raise AssertionError(f"{run} is {state.status} at step {state.step}: {state.said}")
 
 
-def wait_for_step(run, step, seconds=120):
+def wait_for_step(run, step, seconds=300):
     end = time.monotonic() + seconds
     while (state := runs.watch(run)).step < step:
         assert time.monotonic() < end, state
@@ -465,7 +470,7 @@ def test_the_clock_may_be_set_back(monkeypatch, here):
             os.utime(path, (10**9 - i * 10**6, 10**9 - i * 10**6))
     assert runs.last_runs() == made[::-1]
     for run in made:
-        wait_for(run, "finished", seconds=60)
+        wait_for(run, "finished")
         here[-1].join()
         assert steps_in_curve(run) == list(range(1, 31))
         for path in runs.folder_of(run).iterdir():
@@ -674,6 +679,17 @@ def test_a_run_whose_folder_is_deleted_ends_and_leaves_nothing(here):
     here[-1].join(60)
     assert not here[-1].is_alive()
     assert not folder.exists()
+
+
+def test_a_run_deleted_while_its_worker_begins_leaves_nothing(monkeypatch, here, tmp_path):
+    start = runs.take
+    monkeypatch.setattr(runs, "take", lambda path: (path.with_name("start.json").unlink(missing_ok=True), start(path))[1])
+    runs.start(SHORT)
+    here[-1].join(60)
+    assert [p.name for p in runs.FOLDER.iterdir()] == ["lock"]
+    (tmp_path / "mine").mkdir()  # and no other folder is ever taken for a deleted run
+    worker.main(tmp_path / "mine")
+    assert (tmp_path / "mine").exists()
 
 
 def test_a_run_says_what_it_is_about_to_do(puppet):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import sys
@@ -40,7 +41,7 @@ def main(folder: Path, inherited: int | None = None) -> bool:
     lock = take(folder / "lock") if inherited is None else os.fdopen(inherited, "a+")
     if lock is None:  # another worker was quicker
         return False
-    said, began = runs.read_progress(folder), False
+    said = runs.read_progress(folder)
 
     def tell(status: str, **more) -> None:
         said.update(status=status, **more)
@@ -48,7 +49,6 @@ def main(folder: Path, inherited: int | None = None) -> bool:
 
     try:
         settings, data = runs.read_start(folder)
-        began = True
         digits = load_digits("train", data or DATA_DIR)
         before = said.get("data", digits.source)
         if before != digits.source and checkpoint_files(folder):
@@ -93,7 +93,7 @@ def main(folder: Path, inherited: int | None = None) -> bool:
         _last(tell, "failed", said=f"Training ended: {type(e).__name__}: {e}"[:300])
     finally:
         lock.close()
-        if began and not (folder / "start.json").exists():  # deleted meanwhile: leave no last checkpoint in its place
+        if re.fullmatch(runs.NAME, folder.name) and not (folder / "start.json").exists():  # deleted meanwhile: leave nothing
             shutil.rmtree(folder, ignore_errors=True)
     return True
 
