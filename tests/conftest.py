@@ -59,7 +59,11 @@ def app_url(tmp_path_factory):
         yield url
     finally:
         server.terminate()
-        server.wait(timeout=10)
+        try:
+            server.wait(timeout=30)
+        except subprocess.TimeoutExpired:  # a busy machine
+            server.kill()
+            server.wait()
 
 
 @pytest.fixture(scope="module")
