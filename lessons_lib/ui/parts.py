@@ -191,7 +191,7 @@ def line_plot(
     if log_x:
         fig.update_xaxes(type="log", dtick="D1")
     if log_y:
-        values = [y for _, ys in lines.values() for y in ys if y > 0]
+        values = [y for _, ys in lines.values() for y in ys if y is not None and y > 0]
         low, high = (math.log10(f(values)) for f in (min, max)) if values else (-1, 0)
         heads = (1,) if high - low > 3 else (1, 2, 5) if high - low > 1 else (1, 2, 3, 4, 5, 6, 8)
         ticks = [head * 10.0**k for k in range(math.floor(low), math.ceil(high) + 1) for head in heads]
