@@ -341,7 +341,7 @@ def test_a_crash_without_goodbye_goes_on_from_the_last_checkpoint(digits, unbrok
     with closing(train(TINY["one_step"], digits, tmp_path)) as run:
         list(islice(run, 9))
     with open(tmp_path / "losses.csv", "a") as f:
-        f.write("10,0.5\n11,0.25\n12")
+        f.write("10,0.5\nx,0.3\n,\n11,0.25\n12")
     expected, _ = unbroken("one_step")
     assert losses_of(train(TINY["one_step"], digits, tmp_path)) == expected[9:]
     steps, losses = read_losses(tmp_path / "losses.csv")

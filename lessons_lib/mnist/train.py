@@ -10,6 +10,7 @@ import argparse
 import json
 import math
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -223,7 +224,7 @@ class _LossLog:
     def __init__(self, path: Path, step: int):
         self.path, self.pending = path, []
         lines = path.read_text().splitlines()[1:] if path.exists() else []
-        kept = [line for line in lines if line.count(",") == 1 and 0 < int(line.split(",")[0] or 0) <= step]
+        kept = [line for line in lines if (m := re.fullmatch(r"(\d{1,12}),\S+", line)) and 0 < int(m[1]) <= step]
         checkpoints.write_atomically(path, "\n".join(["step,loss", *kept, ""]).encode())
 
     def add(self, step: int, loss: float) -> None:
