@@ -1,10 +1,11 @@
 """How a browser test opens a lesson, waits for it, and watches what it shows."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlencode
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, TimeoutError
 
 from lessons_lib.ui.lessons import lesson
 
@@ -33,8 +34,14 @@ def press_run(page: Page) -> Locator:
 
 
 def run_to_the_end(page: Page) -> None:
-    press_run(page).wait_for(state="detached")
+    """Press the first Run and wait until its walk is done; a short one may be over before the browser paints its progress."""
+    page.get_by_role("button", name="Run").first.click()
+    progress = page.get_by_test_id("stProgress").first
+    with suppress(TimeoutError):
+        progress.wait_for(timeout=5_000)
+    progress.wait_for(state="detached")
     wait(page)
+    page.get_by_text("live ·").first.wait_for()
 
 
 WATCH = """() => {
