@@ -1,7 +1,7 @@
-"""In which precision networks compute: bfloat16 where the processor or GPU has it, twice as fast, else float32.
+"""In which precision networks compute: bfloat16 where the processor or GPU has it, else float32.
 
-Weights, schedules and walks stay in float32 or float64; only convolutions and matrix products are rounded. All of a process's
-networks compute alike, so a seed gives the same picture whether a session is alone or in a class of thirty.
+It halves the time of whole batches; a single small picture gains little. Weights, schedules and walks stay in float32 or float64:
+only convolutions and matrix products are rounded, to three digits, and all of a process's networks compute alike.
 """
 
 from __future__ import annotations
