@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 import time
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +42,8 @@ class Film:
     x0: np.ndarray | None = None
     seconds: float = 0.0
     kept: str | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _ended: bool = False
 
     @property
     def finished(self) -> bool:
@@ -47,20 +52,29 @@ class Film:
     def __len__(self) -> int:
         return len(self.t)
 
+    def end(self) -> None:
+        """Take no further step: Streamlit starts the run that shows a stopped walk while the old one still is amid a step."""
+        with self._lock:
+            self._ended = True
+
     def record(self, step) -> None:
-        """Take one samplers.Step into the film."""
+        """Take one samplers.Step into the film, whole, unless it was ended."""
         import torch
 
         from lessons_lib.images import eps_picture, to_uint8
 
-        self.total = step.total
-        self.t.append(step.t)
-        self.t_prev.append(step.t_prev)
-        self.xt.append(to_uint8(step.xt).numpy())
-        self.x0_hat.append(to_uint8(step.x0_hat).numpy())
-        self.eps.append(to_uint8(eps_picture(step.eps)).numpy())
-        self.numbers.append(torch.stack([v[0].float().cpu() for v in (step.xt, step.x0_hat, step.eps, step.x_prev)]).numpy())
-        self.final = to_uint8(step.x_prev).numpy()
+        xt, x0_hat, eps, final = (to_uint8(v).numpy() for v in (step.xt, step.x0_hat, eps_picture(step.eps), step.x_prev))
+        numbers = torch.stack([v[0].float().cpu() for v in (step.xt, step.x0_hat, step.eps, step.x_prev)]).numpy()
+        with self._lock:
+            if self._ended:
+                return
+            self.total, self.final = step.total, final
+            self.t.append(step.t)
+            self.t_prev.append(step.t_prev)
+            self.xt.append(xt)
+            self.x0_hat.append(x0_hat)
+            self.eps.append(eps)
+            self.numbers.append(numbers)
 
     def record_all(self, walk: Iterable) -> Iterator[Film]:
         """Run a walk into the film, yielding the film after every step; closes the walk if it is left early."""
@@ -72,6 +86,8 @@ class Film:
                 if step is None:
                     return
                 self.record(step)
+                if self._ended:
+                    return
                 self.seconds += time.perf_counter() - started
                 yield self
         finally:
@@ -103,7 +119,7 @@ class Film:
                 film.xt, film.x0_hat, film.eps = (list(f[name]) if name in f else [] for name in CHANNELS)
                 film.numbers = list(f["numbers"].astype(np.float32))
                 film.x0 = f["x0"].astype(np.float32) if "x0" in f else None
-        except (OSError, ValueError, KeyError, EOFError):
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
             return None
         film.seconds, film.kept = about["seconds"], about["made"]
         film.about.setdefault("steps", about["steps"])

@@ -30,7 +30,7 @@ def measured(slug: str, model: str, rows_of: Callable, draw: Callable[[list[dict
             with place.container():
                 draw(rows, f"{key}_{len(rows)}")
                 st.caption(f"live: {len(rows)} points so far")
-    rows = st.session_state.get(key)
+    rows = list(st.session_state.get(key, ()))  # the run that was stopped may still be amid a point
     with place.container():
         if rows:
             draw(rows, key)

@@ -101,6 +101,8 @@ def play(
     run, style = _buttons(key, shortcuts and name.startswith("film"))
     screen = _Screen(take, model, columns, channels, stream_wide)
     film = st.session_state.get(key)
+    if film is not None:
+        film.end()
     if run:
         film = st.session_state[key] = _blank(take)  # at once, so that Stop finds what there is, and never an old run
         style.html(HIDE_THE_OLD if captions else HIDE_THE_OLD + MAKE_ROOM)
@@ -123,6 +125,9 @@ def play_each(
             save.note("text", f"**{title}**")
             screens[title] = _Screen(take, model, columns, ("xt",), stream_wide)
     films = st.session_state.get(key, [None] * len(takes))
+    for film in films:
+        if film is not None:
+            film.end()
     if run:
         films = st.session_state[key] = [_blank(take) for take in takes.values()]
         style.html(HIDE_THE_OLD)

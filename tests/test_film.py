@@ -1,0 +1,59 @@
+"""A film takes whole steps, and none after it was ended: a stopped page and its walk are two threads for a moment."""
+
+import torch
+
+from lessons_lib.film import CHANNELS, Film
+from lessons_lib.samplers import sample
+from lessons_lib.schedule import Schedule
+
+
+def walk(steps: int = 5):
+    schedule = Schedule.linear(300)
+    xt = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    return sample(lambda xt, t: (0.1 * xt, None), schedule, xt, list(range(240, -1, -240 // steps)))
+
+
+def lengths(film: Film) -> set[int]:
+    return {len(film), len(film.t_prev), len(film.numbers), *(len(getattr(film, c)) for c in CHANNELS)}
+
+
+def test_an_ended_film_takes_no_step_and_its_walk_ends():
+    film, steps = Film({}), walk()
+    seen = 0
+    for _ in film.record_all(steps):
+        seen += 1
+        if seen == 2:
+            film.end()  # as the page's next run does, while this one is amid its third step
+            final = film.final
+    assert seen == 2 and lengths(film) == {2}
+    assert film.final is final and not film.finished
+    assert next(steps, None) is None, "the walk goes on unseen"
+
+
+def test_a_whole_film_is_finished():
+    film = Film({})
+    for _ in film.record_all(walk()):
+        assert lengths(film) == {len(film)}
+    assert film.finished and len(film) == film.total == 5
+
+
+def test_saved_and_loaded(tmp_path):
+    film = Film({"prompt": "3"})
+    for _ in film.record_all(walk()):
+        pass
+    film.save(tmp_path / "film.npz", frames=3)
+    again = Film.load(tmp_path / "film.npz")
+    assert again.kept and again.about["prompt"] == "3" and again.about["steps"] == 5
+    assert again.t == [240, 144, 48] and (again.final == film.final).all()
+    for channel in CHANNELS:
+        assert (again.xt[1] == film.xt[2]).all() and len(getattr(again, channel)) == 3
+
+
+def test_a_cut_film_is_none(tmp_path):
+    film = Film({})
+    for _ in film.record_all(walk()):
+        pass
+    film.save(tmp_path / "film.npz")
+    data = (tmp_path / "film.npz").read_bytes()
+    (tmp_path / "film.npz").write_bytes(data[: len(data) // 2])
+    assert Film.load(tmp_path / "film.npz") is None
