@@ -136,10 +136,12 @@ def microscope(film: Film, schedule, key: str) -> None:
             )
     unclipped = (xt - math.sqrt(1 - a) * eps) / math.sqrt(a)
     mean = c0 * x0_hat + ct * xt
-    clip = r"\;\to\;\text{clipped to}\;" + f"{x0_hat:.3f}" if abs(unclipped - x0_hat) > 5e-4 else ""
+    rounding = 5e-4 if film.kept is None else 2e-3 / math.sqrt(a)  # half precision, divided by sqrt(alpha_bar)
+    clipped = abs(unclipped - x0_hat) > rounding
+    clip = rf"{unclipped:.3f}\;\to\;\text{{clipped to}}\;{x0_hat:.3f}" if clipped else f"{x0_hat:.3f}"
     equation(
         r"\begin{align*}\hat x_0&=\frac{x_t-\sqrt{1-\bar\alpha_t}\,\epsilon}{\sqrt{\bar\alpha_t}}"
-        rf"=\frac{{{xt:.3f}-{math.sqrt(1 - a):.3f}\cdot({eps:.3f})}}{{{math.sqrt(a):.3f}}}\\&={unclipped:.3f}{clip}\end{{align*}}"
+        rf"=\frac{{{xt:.3f}-{math.sqrt(1 - a):.3f}\cdot({eps:.3f})}}{{{math.sqrt(a):.3f}}}\\&={clip}\end{{align*}}"
     )
     equation(
         rf"\begin{{align*}}x_{{t'}}&=\underbrace{{{c0:.3f}\cdot({x0_hat:.3f})}}_{{\text{{towards }}\hat x_0}}+"
