@@ -18,7 +18,7 @@ from lessons_lib.errors import LessonsError
 from lessons_lib.models import open_model
 from lessons_lib.schedule import CLEAN, Schedule
 from lessons_lib.text_to_image import data, small_model, train
-from lessons_lib.text_to_image.model import check_prompt, concept_of, open_folder, unknown_words
+from lessons_lib.text_to_image.model import check_prompt, concept_of, open_folder, open_pipeline, remembering_text, unknown_words
 
 # --- data and words -----------------------------------------------------------------------------------------------------
 
@@ -299,6 +299,22 @@ def test_stage_2_is_the_pipelines(emoji, exact):
 
 
 @pytest.mark.slow
+def test_a_prompt_remembered_is_never_another_s(exact):
+    plain, remembering = (open_pipeline(data.FOLDER / "stage1").unet.requires_grad_(False) for _ in range(2))
+    remembering_text(remembering_text(remembering))  # twice is once
+    g = torch.Generator().manual_seed(0)
+    x, t = torch.randn(2, 3, 32, 32, generator=g), torch.tensor([500, 900])
+    a, b = torch.randn(2, 2, 77, 128, generator=g)
+    with torch.inference_mode():
+        for embeds in (a, a.clone(), b, a, a[:1].expand(2, -1, -1), a.flip(0)):
+            asked = (x, t, embeds)
+            assert torch.equal(plain(*asked).sample, remembering(*asked).sample)
+        exactly = remembering(x, t, a).sample
+        with torch.autocast("cpu", torch.bfloat16):
+            assert not torch.equal(exactly, remembering(x, t, a).sample)
+        assert torch.equal(exactly, remembering(x, t, a).sample)
+
+
 def test_the_judge_reads_what_was_asked_for(emoji):
     """Far above chance, which is 5 of 314: the report beside the weights has the exact figures for 200 prompts."""
     from lessons_lib.text_to_image.report import draw_with
