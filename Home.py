@@ -50,7 +50,7 @@ with page.lesson_page("home"):
         st.subheader(title, anchor=False)
         for row in range(0, len(lessons), 3):
             three = lessons[row : row + 3]
-            for column, lesson in zip(st.columns(len(three)), three, strict=True):
+            for column, lesson in zip(st.columns(3), three, strict=False):
                 with column, st.container(border=True, height="stretch", key=f"card_{lesson.slug}"):
                     picture = card(lesson.slug)
                     if picture is not None:

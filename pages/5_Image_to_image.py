@@ -72,9 +72,8 @@ with page.lesson_page("sdedit", models=None) as lesson:
             "One batch, one walk. A picture whose start is not reached yet is held at the original, noised to the timestep in view."
         )
         page.section("One step, one pixel")
-        page.equation(
-            r"x_{t_{\text{start}}}=\sqrt{\bar\alpha}\,x_0+\sqrt{1-\bar\alpha}\,\epsilon,\quad\text{then the walk from there}"
-        )
+        page.equation(r"x_{t_{\text{start}}}=\sqrt{\bar\alpha}\,x_0+\sqrt{1-\bar\alpha}\,\epsilon")
+        st.caption("From there the walk goes on as always. This is one of its moves:")
         parts.microscope(film, model.schedule, f"{lesson.slug}_scope")
     page.show_source(image_to_image)
     group = "".join(k[0] for k in kinds)

@@ -27,8 +27,10 @@ def test_an_ended_film_takes_no_step_and_its_walk_ends():
         if seen == 2:
             film.end()  # as the page's next run does, while this one is amid its third step
             final = film.final
-    assert seen == 2 and lengths(film) == {2}
-    assert film.final is final and not film.finished
+    assert seen == 2
+    assert lengths(film) == {2}
+    assert film.final is final
+    assert not film.finished
     assert next(steps, None) is None, "the walk goes on unseen"
 
 
@@ -36,7 +38,8 @@ def test_a_whole_film_is_finished():
     film = Film({})
     for _ in film.record_all(walk()):
         assert lengths(film) == {len(film)}
-    assert film.finished and len(film) == film.total == 5
+    assert film.finished
+    assert len(film) == film.total == 5
 
 
 def test_saved_and_loaded(tmp_path):
@@ -45,10 +48,14 @@ def test_saved_and_loaded(tmp_path):
         pass
     film.save(tmp_path / "film.npz", frames=3)
     again = Film.load(tmp_path / "film.npz")
-    assert again.kept and again.about["prompt"] == "3" and again.about["steps"] == 5
-    assert again.t == [240, 144, 48] and (again.final == film.final).all()
+    assert again.kept
+    assert again.about["prompt"] == "3"
+    assert again.about["steps"] == 5
+    assert again.t == [240, 144, 48]
+    assert (again.final == film.final).all()
     for channel in CHANNELS:
-        assert (again.xt[1] == film.xt[2]).all() and len(getattr(again, channel)) == 3
+        assert (again.xt[1] == film.xt[2]).all()
+        assert len(getattr(again, channel)) == 3
 
 
 def test_a_cut_film_is_none(tmp_path):

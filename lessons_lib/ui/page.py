@@ -35,6 +35,8 @@ STYLE = """
   [data-variant="segmented_control"][data-selected] { border-color: currentColor !important; }
   [data-variant="segmented_control"][data-selected] p { font-weight: 600; }
 
+  @media (pointer: coarse) { button kbd { display: none !important; } } /* a phone has no Ctrl+Enter */
+
   @media (max-width: 640px) {
     .block-container { padding-left: 1rem; padding-right: 1rem; }
     h1 { font-size: 1.9rem !important; }
