@@ -105,10 +105,11 @@ def memory(pid: int) -> float:
 
 
 def measured(sessions: list[Session], seconds: float, pid: int) -> tuple[list[float], list[float]]:
-    """Steps a second of each session, and the server's memory on the way."""
+    """Steps a second of each session, and the server's memory on the way, once each has a first walk in its memory."""
     for s in sessions:
         s.go.set()
-    time.sleep(5)  # all under way
+    while any(s.runs < 2 and not s.trouble for s in sessions):
+        time.sleep(0.5)
     before, started, grown = [s.steps for s in sessions], time.monotonic(), []
     while (past := time.monotonic() - started) < seconds:
         time.sleep(min(10, seconds - past))
@@ -146,7 +147,6 @@ def main() -> None:
                 one.join(5)
 
         alone = opened(1)
-        time.sleep(8)  # the model is opened and warm
         [rate], _ = measured(alone, args.alone, server.pid)
         close(alone)
         print(f"one session alone: {rate:.1f} steps/s" + (f" ({alone[0].trouble})" if alone[0].trouble else ""), flush=True)
@@ -158,7 +158,12 @@ def main() -> None:
         total = sum(rates)
         print(f"{args.sessions} sessions: {total:.1f} steps/s together, {total / rate:.2f} times the session alone")
         print(f"slowest {min(rates):.2f}, fastest {max(rates):.2f} steps/s: {min(rates) / max(rates):.2f} of it")
-        print(f"memory: {grown[0]:.0f} MB after 10 s, {grown[len(grown) // 2]:.0f} MB half way, {grown[-1]:.0f} MB at the end")
+        fifths = [grown[round(i * (len(grown) - 1) / 5)] for i in range(6)]
+        print(
+            "memory, when each had walked once, and after every fifth of the time: "
+            + ", ".join(f"{m:.0f}" for m in fifths)
+            + " MB"
+        )
     finally:
         server.terminate()
         server.wait(10)

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from lessons_lib import walks
 from lessons_lib.film import CHANNELS, Film, keep, opening_path
-from lessons_lib.measures import GUIDANCE_SCALES
 from lessons_lib.models import Model, available, open_model
 from lessons_lib.pairs import ANAGRAMS, HYBRIDS, best_pair, candidates
 from lessons_lib.sources import clean_picture
@@ -25,7 +24,7 @@ from lessons_lib.views import VIEWS
 def guidance(model: Model) -> tuple[dict, Iterator]:
     prompt = model.prompts[0]
     about = {"model": model.title, "prompt": prompt, "seed": 180, "clip_x0": True}
-    return about, walks.over_guidance_scales(model, prompt, GUIDANCE_SCALES)
+    return about, walks.over_guidance_scales(model, prompt)
 
 
 def guidance_five(model: Model) -> tuple[dict, Iterator]:

@@ -48,8 +48,11 @@ def from_noise(
     )
 
 
+SCALES = (0.0, 1.0, 3.0, 5.0, 7.0, 15.0)  # of guidance: unconditional, conditional, the small model's best, ..., far too much
+
+
 def over_guidance_scales(
-    model: Model, prompt: str, guidance_scales: Sequence[float], *, seed: int = 180, eta: float = 0.0,
+    model: Model, prompt: str, guidance_scales: Sequence[float] = SCALES, *, seed: int = 180, eta: float = 0.0,
     clip_x0: bool = True,
 ) -> Iterator[Step]:  # fmt: skip
     """The same noise walked at every guidance scale at once, one picture each; eta = 0, so that only the scale differs."""

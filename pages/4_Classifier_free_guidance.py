@@ -13,25 +13,24 @@ with page.lesson_page("guidance", models=None) as lesson:
     page.question(
         lesson.slug, "You raise guidance_scale from 3 to 15. What happens?",
         ["ever better pictures", "more alike and overdone", "nothing"],
-        "Below, one noise is walked at eight scales at once, and further down the judge counts what each scale gains and loses.",
+        "Below, one noise is walked at six scales at once, and further down the judge counts what each scale gains and loses.",
     )  # fmt: skip
 
     name = st.session_state["model"]
-    with meanwhile(lesson.slug, name, columns=4):
+    with meanwhile(lesson.slug, name, columns=3):
         import numpy as np
         import torch
 
         from lessons_lib import measures
         from lessons_lib.denoisers import ask, guided
         from lessons_lib.images import eps_picture, to_uint8
-        from lessons_lib.measures import GUIDANCE_SCALES
         from lessons_lib.models import open_model
         from lessons_lib.ui.measure import measured
-        from lessons_lib.walks import from_noise, over_guidance_scales
+        from lessons_lib.walks import SCALES, from_noise, over_guidance_scales
 
         model = open_model(name)
     warm(name)
-    wide = model.shape[2] * max(1, 128 // model.shape[2])  # a whole number of screen pixels for each of the picture's
+    wide = model.shape[2] * max(1, 168 // model.shape[2])  # a whole number of screen pixels for each of the picture's
     left, right = st.columns([1, 3], gap="large")
     with left:
         prompt = controls.prompt(lesson.slug, model)
@@ -42,20 +41,20 @@ with page.lesson_page("guidance", models=None) as lesson:
     with right:
 
         def over_scales():
-            return over_guidance_scales(model, prompt, GUIDANCE_SCALES, seed=seed, clip_x0=clip_x0)
+            return over_guidance_scales(model, prompt, seed=seed, clip_x0=clip_x0)
 
         def captions(about):
-            return [f"scale {s:g}" for s in GUIDANCE_SCALES]
+            return [f"scale {s:g}" for s in SCALES]
 
         film = play(lesson.slug, name, same, over_scales, captions=captions, stream_wide=wide)
         st.caption(
-            "One noise, eight scales: only `guidance_scale` differs. 0 is unconditional, 1 conditional, above 1 guided."
+            "One noise, six scales: only `guidance_scale` differs. 0 is unconditional, 1 conditional, above 1 guided."
             + (" Beside each scale, what the judge reads in the picture, and how surely." if model.judge else "")
         )
     if film is not None:
         page.section("Every step")
-        filmstrip(film, f"{lesson.slug}_strip", alt=parts.describe(film.about), columns=4, wide=560)
-        parts.downloads(film, f"guidance-{name}-{seed}", columns=4)
+        filmstrip(film, f"{lesson.slug}_strip", alt=parts.describe(film.about), columns=3, wide=420)
+        parts.downloads(film, f"guidance-{name}-{seed}", columns=3)
 
     page.section("Five pictures at one scale")
     left, right = st.columns([1, 3], gap="large")

@@ -7,9 +7,8 @@ import pytest
 
 from lessons_lib import measures
 from lessons_lib.film import Film, opening_path
-from lessons_lib.measures import GUIDANCE_SCALES
 from lessons_lib.models import available, open_model
-from lessons_lib.walks import over_guidance_scales
+from lessons_lib.walks import SCALES, over_guidance_scales
 from tests.pages import captions, opened, press
 
 MODELS = [pytest.param(m, marks=[] if m == "mnist" else [pytest.mark.slow]) for m in available()]
@@ -21,12 +20,12 @@ def test_run_shows_a_picture_for_every_scale_and_what_the_judge_reads(model):
     assert not at.exception
     assert not at.error
     shown = captions(at)
-    for scale in GUIDANCE_SCALES:
+    for scale in SCALES:
         assert any(c.startswith(f"scale {scale:g}: ") and c.endswith("%") for c in shown), (scale, shown)
     film = at.session_state[f"guidance_film_{model}"]
     assert film.finished
     assert film.about["seed"] == 7
-    assert len(film.final) == len(GUIDANCE_SCALES)
+    assert len(film.final) == len(SCALES)
     assert any("**live**" in m.value for m in at.caption)
 
 
@@ -56,7 +55,7 @@ def test_opening_is_labelled_and_a_changed_setting_is_said():
 def test_a_stopped_walk_stays_as_far_as_it_came():
     at = opened("guidance", model="mnist")
     film = Film({"prompt": "3"})
-    for _ in zip(range(4), film.record_all(over_guidance_scales(open_model("mnist"), "3", GUIDANCE_SCALES)), strict=False):
+    for _ in zip(range(4), film.record_all(over_guidance_scales(open_model("mnist"), "3")), strict=False):
         pass
     at.session_state["guidance_film_mnist"] = film  # what Stop leaves behind
     at.run()

@@ -20,8 +20,6 @@ from lessons_lib.measures import kept_path
 from lessons_lib.mnist import errors, inside, moments, one_step, walks
 from lessons_lib.mnist.shown import shown_digits
 
-MAX_BYTES = 250_000
-
 
 def still(about: dict, pictures: Tensor) -> Film:
     """Pictures (B, 1, 28, 28) in [0, 1] that no walk led to, as a film of one frame."""
@@ -119,7 +117,7 @@ def main() -> None:
     for lesson in only or LESSONS:
         try:
             for name, film in LESSONS[lesson]():
-                size = keep(film, opening_path(name, "mnist"), frames=12, max_bytes=MAX_BYTES)
+                size = keep(film, opening_path(name, "mnist"), frames=12)
                 print(f"{name}: {film.total} steps, {size / 1000:.0f} kB", flush=True)
             for name, measure in MEASURES.get(lesson, {}).items():
                 started = time.monotonic()

@@ -191,7 +191,7 @@ def line_plot(
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.02 if mark is None else 1.1, "x": 0}, showlegend=len(lines) > 1, hovermode="x unified",
     )  # fmt: skip
     if log_x:
-        fig.update_xaxes(type="log", dtick="D1")
+        fig.update_xaxes(type="log", dtick="D2")
     if log_y:
         values = [y for _, ys in lines.values() for y in ys if y is not None and y > 0]
         low, high = (math.log10(f(values)) for f in (min, max)) if values else (-1, 0)

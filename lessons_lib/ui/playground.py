@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -40,6 +41,7 @@ def warm(model: str) -> None:
 
         with suppress(LessonsError):  # said when Run is pressed
             open_model(model).warm()
+        gc.freeze()  # modules and networks stay; a collection that looks at sessions alone is quick, and so comes often enough
 
     if (model, "warm") not in _warmed:
         _warmed.add((model, "warm"))
