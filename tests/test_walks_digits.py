@@ -149,3 +149,13 @@ def test_the_course_walks_300_timesteps(tiny):
     assert last_epoch("time_conditioned") == 5
     step = next(walks.through_training([5], num_images=1, num_inference_steps=300))
     assert (step.t, step.t_prev, step.total) == (299, 298, 300)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("network", "walk", "steps"), [
+    ("class_conditioned", walks.four_of_each, 12), ("class_conditioned", walks.four_of_each, 50),
+    ("flow_matching", walks.four_of_each_by_flow, 10), ("flow_matching", walks.four_of_each_by_flow, 50),
+])  # fmt: skip
+def test_what_ships_draws_the_digits_it_is_asked_for(network, walk, steps):
+    read, _ = errors.readings(end(walk(last_epoch(network), of_each=10, num_inference_steps=steps)))
+    assert (read == torch.arange(10).repeat(10)).float().mean() >= 0.95
