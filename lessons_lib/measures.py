@@ -142,6 +142,15 @@ def kept(measure: str, model: str) -> dict | None:
         return None
 
 
+def keep(measure: str, model: str, rows: list[dict], *, started: float, command: str, about: str) -> None:
+    """Keep what was measured since time.monotonic() was `started`, with the day and the command that repeats it."""
+    rows = [{k: round(v, 5) if v is not None else None for k, v in row.items()} for row in rows]
+    seconds = round(time.monotonic() - started, 1)
+    report = {"made": time.strftime("%Y-%m-%d"), "command": command, "seconds": seconds, "about": about, "rows": rows}
+    kept_path(measure, model).parent.mkdir(parents=True, exist_ok=True)
+    kept_path(measure, model).write_text(json.dumps(report, indent=1))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m lessons_lib.measures", description=__doc__)
     parser.add_argument("measures", nargs="*", help=f"of {', '.join(MEASURES)}; default: all")
@@ -153,12 +162,10 @@ def main() -> None:
             started, rows = time.monotonic(), []
             num_images = args.num_images or inspect.signature(MEASURES[measure]).parameters["num_images"].default
             for row in MEASURES[measure](open_model(name), num_images=num_images):
-                rows.append({k: round(v, 5) for k, v in row.items()})
-                print(measure, name, rows[-1], flush=True)
+                rows.append(row)
+                print(measure, name, row, flush=True)
             command = f"python -m lessons_lib.measures {measure} --model {name} --num-images {num_images}"
-            about = {"made": time.strftime("%Y-%m-%d"), "command": command, "seconds": round(time.monotonic() - started, 1)}
-            kept_path(measure, name).parent.mkdir(parents=True, exist_ok=True)
-            kept_path(measure, name).write_text(json.dumps({**about, "about": open_model(name).about, "rows": rows}, indent=1))
+            keep(measure, name, rows, started=started, command=command, about=open_model(name).about)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def test_every_page_opens_with_its_own_settings(kept, monkeypatch):
     assert names == {f"{n}-mnist.npz" for n in (
         "unet", "one_step", "out_of_its_depth", "time", "time_lie", "class", "class_epoch_0", "class_epoch_1",
     )}  # fmt: skip
-    assert all(p.stat().st_size <= openings.MAX_BYTES for p in kept.iterdir())
+    assert all(p.stat().st_size <= film.MAX_KEPT for p in kept.iterdir())
     for name in names:
         assert film.Film.load(kept / name).final is not None
     rows = json.loads((kept / "measure-time_lie-mnist.json").read_text())["rows"]

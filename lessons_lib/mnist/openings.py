@@ -6,17 +6,16 @@ Kept as lessons_lib.openings and lessons_lib.measures keep theirs; run it again 
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
+from lessons_lib import measures
 from lessons_lib.errors import LessonsError
 from lessons_lib.film import Film, keep, opening_path
 from lessons_lib.images import from_unit, to_uint8
-from lessons_lib.measures import kept_path
 from lessons_lib.mnist import errors, inside, moments, one_step, walks
 from lessons_lib.mnist.shown import shown_digits
 
@@ -121,13 +120,10 @@ def main() -> None:
                 print(f"{name}: {film.total} steps, {size / 1000:.0f} kB", flush=True)
             for name, measure in MEASURES.get(lesson, {}).items():
                 started = time.monotonic()
-                rows = [{k: round(v, 5) if v is not None else None for k, v in row.items()} for row in measure()]
-                about = {
-                    "made": time.strftime("%Y-%m-%d"), "command": f"python -m lessons_lib.mnist.openings --only {lesson}",
-                    "seconds": round(time.monotonic() - started, 1), "about": "on test digits", "rows": rows,
-                }  # fmt: skip
-                kept_path(name, "mnist").write_text(json.dumps(about, indent=1))
-                print(f"measure {name}: {len(rows)} points, {about['seconds']:.0f} s", flush=True)
+                rows = list(measure())
+                command = f"python -m lessons_lib.mnist.openings --only {lesson}"
+                measures.keep(name, "mnist", rows, started=started, command=command, about="on test digits")
+                print(f"measure {name}: {len(rows)} points, {time.monotonic() - started:.0f} s", flush=True)
         except LessonsError as e:
             print(f"{lesson}: {e}")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import time
 
 import numpy as np
@@ -115,6 +114,11 @@ def measure_upscaling(model, *, num_pictures: int = 48, noise_level: int = 0, se
     return report, torch.cat([x[:16] for x in enlarged.values()])
 
 
+def _rounded(x):
+    """The report, its numbers to four places."""
+    return {k: _rounded(v) for k, v in x.items()} if isinstance(x, dict) else round(x, 4) if isinstance(x, float) else x
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m lessons_lib.text_to_image.report", description=__doc__)
     parser.add_argument("--prompts", type=int, default=200)
@@ -131,8 +135,7 @@ def main() -> None:
     else:
         report, x = measure_upscaling(model)
         sheet = tiled(to_uint8(x).numpy(), 16)
-    text = json.dumps(report, indent=1)
-    text = re.sub(r"\d+\.\d{5,}", lambda number: f"{float(number[0]):.4f}", text)
+    text = json.dumps(_rounded(report), indent=1)
     (folder / "report.json").write_text(text)
     Image.fromarray(np.repeat(np.repeat(sheet, 4 - args.stage, 0), 4 - args.stage, 1)).save(folder / "sheet.png", optimize=True)
     print(text)
