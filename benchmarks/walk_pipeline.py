@@ -1,6 +1,7 @@
 """A guided walk of the small model: ours against IFPipeline.__call__, same weights, noise and timesteps, in turn.
 
-Ours as the lessons run it, in bfloat16 where the processor has it, and in float32 as the pipeline.
+Ours as the lessons run it, in bfloat16 where the processor has it, and in float32 as the pipeline. Each lives in a process of
+its own, as it would without the other: a second pool of OpenMP threads, even an idle one, makes both slower.
 
 python benchmarks/walk_pipeline.py [--rounds 5]
 """
@@ -8,80 +9,103 @@ python benchmarks/walk_pipeline.py [--rounds 5]
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import statistics
 import sys
+import threading
 import time
 from contextlib import nullcontext
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import torch
+PROMPT, SCALE, SEED = "a penguin", 3.0, 180
 
-from lessons_lib import batching, walks
-from lessons_lib.models import open_model
-from lessons_lib.precision import autocast
-from lessons_lib.schedule import CLEAN
-from lessons_lib.text_to_image.data import FOLDER
 
-PROMPT, SCALE = "a penguin", 3.0
+def ours(exactly: bool):
+    """Returns a walk: () -> (3, 32, 32) array in [-1, 1]."""
+    from lessons_lib import batching, walks
+    from lessons_lib.models import open_model
+    from lessons_lib.schedule import CLEAN
+
+    if exactly:
+        batching.autocast = nullcontext
+    model = open_model("emoji")
+    warming = threading.Thread(target=model.warm)  # as a page does
+    warming.start()
+    warming.join()
+    timesteps = [*model.schedule.timesteps(30), CLEAN]
+
+    def walk():
+        *_, last = walks.from_noise(model, PROMPT, num_images=1, seed=SEED, guidance_scale=SCALE, timesteps=timesteps)
+        return last.x_prev[0].numpy()
+
+    return walk
+
+
+def theirs():
+    import torch
+    from diffusers import DiffusionPipeline
+
+    from lessons_lib.text_to_image.data import FOLDER
+    from lessons_lib.text_to_image.model import schedule_of
+
+    pipeline = DiffusionPipeline.from_pretrained(str(FOLDER / "stage1"), local_files_only=True)
+    pipeline.set_progress_bar_config(disable=True)
+    timesteps = schedule_of(pipeline.scheduler.config).timesteps(30)
+
+    def walk():
+        g = torch.Generator().manual_seed(SEED)
+        made = pipeline(
+            prompt=PROMPT, timesteps=timesteps, guidance_scale=SCALE, generator=g, output_type="pt", clean_caption=False
+        ).images  # fmt: skip
+        return (made * 2 - 1 if made.min() >= 0 else made)[0].numpy()
+
+    return walk
+
+
+def work(name: str, asked) -> None:
+    """A process that opens, says how long that took, and then walks whenever it is asked: (seconds, picture)."""
+    import torch  # noqa: F401, not counted as opening
+
+    started = time.perf_counter()
+    walk = theirs() if name == "IFPipeline" else ours(exactly=name.endswith("float32"))
+    asked.send(time.perf_counter() - started)
+    while asked.recv():
+        started = time.perf_counter()
+        picture = walk()
+        asked.send((time.perf_counter() - started, picture))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
-    started = time.perf_counter()
-    model = open_model("emoji")
-    model.warm()
-    opened = time.perf_counter() - started
-    from diffusers import DiffusionPipeline
+    spawn, asking = multiprocessing.get_context("spawn"), {}
+    for name in ("IFPipeline", "ours", "ours in float32"):
+        asking[name], theirs_end = spawn.Pipe()
+        spawn.Process(target=work, args=(name, theirs_end), daemon=True).start()
+        print(f"{name}: opened in {asking[name].recv():.1f} s after torch")
 
-    pipeline = DiffusionPipeline.from_pretrained(str(FOLDER / "stage1"), local_files_only=True)
-    pipeline.set_progress_bar_config(disable=True)
-    timesteps = model.schedule.timesteps(30)
+    def walked(name: str):
+        asking[name].send(True)
+        return asking[name].recv()
 
-    def ours_exactly() -> torch.Tensor:
-        batching.autocast = nullcontext
-        try:
-            return ours()
-        finally:
-            batching.autocast = autocast
-
-    def ours() -> torch.Tensor:
-        *_, last = walks.from_noise(model, PROMPT, num_images=1, seed=180, guidance_scale=SCALE, timesteps=[*timesteps, CLEAN])
-        return last.x_prev
-
-    def theirs() -> torch.Tensor:
-        g = torch.Generator().manual_seed(180)
-        return pipeline(
-            prompt=PROMPT, timesteps=timesteps, guidance_scale=SCALE, generator=g, output_type="pt", clean_caption=False
-        ).images  # fmt: skip
-
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads; opened in {opened:.1f} s; {len(timesteps)} moves")
-    reference = theirs()
-    reference = reference * 2 - 1 if reference.min() >= 0 else reference
-    walks_of_ours = {"as the lessons run it": ours, "in float32": ours_exactly}
-    for name, walk in walks_of_ours.items():
-        grey = (walk().clamp(-1, 1) - reference.clamp(-1, 1)).abs() * 127.5
+    pictures = {name: walked(name)[1] for name in asking}
+    baseline, *names = asking
+    for name in names:
+        grey = abs(pictures[name].clip(-1, 1) - pictures[baseline].clip(-1, 1)) * 127.5
         print(f"{name}: grey levels apart {grey.mean():.4f} on average, {grey.max():.4f} at most, of 255")
-    ratios = {name: [] for name in walks_of_ours}
+    ratios = {name: [] for name in names}
     for _ in range(args.rounds):
-        pipeline_seconds = seconds(theirs)
-        for name, walk in walks_of_ours.items():
-            took = seconds(walk)
-            ratios[name].append(pipeline_seconds / took)
-            print(
-                f"ours {name} {took:.2f} s, IFPipeline {pipeline_seconds:.2f} s: {ratios[name][-1]:.2f} times as fast", flush=True
-            )
+        seconds = {name: walked(name)[0] for name in asking}
+        for name in names:
+            ratios[name].append(seconds[baseline] / seconds[name])
+        print(", ".join(f"{name} {took:.2f} s" for name, took in seconds.items()), flush=True)
     for name, of_rounds in ratios.items():
-        print(f"median {name}: {statistics.median(of_rounds):.2f} times as fast")
-
-
-def seconds(work) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
+        print(f"median, {name}: {statistics.median(of_rounds):.2f} times as fast as {baseline}")
+    for pipe in asking.values():
+        pipe.send(False)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """One worker a process: the requests of all sessions that share a network go through it as one batch.
 
 A walk asks for one step at a time and waits, so serving requests in the order of arrival gives every session its fair turn.
-A session that goes away simply asks no more. One thread computes for all networks: a second one, even idle, would keep
-threads of its own in OpenMP, which then lets every thread sleep between two layers; that made each step half as slow again.
+A session that goes away simply asks no more. One thread computes for all networks, and it alone has all the cores: a second
+one that computes in parallel, be it a prompt or an enlarged picture, would keep threads of its own in OpenMP, which then lets
+every thread sleep between two layers, even when the second is idle. That doubled the time of a step.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class Batched:
     def __init__(self, network: Network):
         self.network = network
         self.asked: dict[int, float] = {}  # thread -> when it last asked
+        _worker.start()  # before any other thread computes
 
     def __call__(self, xt: Tensor, t: Tensor, condition: Tensor) -> Prediction:
         request = _Request(self, xt, t, condition)
@@ -70,14 +72,19 @@ class _Worker:
         self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._has_cores = threading.Event()
+
+    def start(self) -> None:
+        """Once: the worker takes the cores, and this thread and all to come are left one each."""
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="batch worker", daemon=True)
+                self._thread.start()
+                atexit.register(self._end)
+                self._has_cores.wait()
+                torch.set_num_threads(1)
 
     def put(self, request: _Request) -> None:
-        if self._thread is None:
-            with self._starting:
-                if self._thread is None:
-                    self._thread = threading.Thread(target=self._work, name="batch worker", daemon=True)
-                    self._thread.start()
-                    atexit.register(self._end)
         request.network.asked[threading.get_ident()] = time.monotonic()
         self._requests.put(request)
 
@@ -87,6 +94,8 @@ class _Worker:
         self._thread.join(timeout=2)
 
     def _work(self) -> None:
+        torch.set_num_threads(torch.get_num_threads())  # for this thread, whatever becomes of the others
+        self._has_cores.set()
         waiting: list[_Request] = []  # in the order of arrival
         while True:
             if not waiting:
