@@ -1,5 +1,7 @@
 """Many sessions, one network: each gets its own answer, its own error, and its turn."""
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -217,3 +219,29 @@ def test_answers_can_be_used_where_gradients_are_on():
     weight = torch.ones(1, requires_grad=True)
     (weight * answer.clone()).sum().backward()
     assert weight.grad is not None
+
+
+CORES = """
+import threading, torch
+from lessons_lib.batching import Batched
+from lessons_lib.denoisers import Prediction
+
+torch.set_num_threads(2)
+seen = {}
+
+def network(xt, t, condition):
+    seen["worker"] = torch.get_num_threads()
+    return Prediction(xt, None)
+
+batched = Batched(network)
+batched(torch.zeros(1, 1, 2, 2), torch.zeros(1), torch.zeros(1, 1))
+other = threading.Thread(target=lambda: seen.update(other=torch.get_num_threads()))
+other.start()
+other.join()
+print(seen["worker"], seen["other"], torch.get_num_threads())
+"""
+
+
+def test_the_worker_alone_has_more_than_one_core():
+    said = subprocess.run([sys.executable, "-c", CORES], capture_output=True, text=True, check=True)
+    assert said.stdout.split() == ["2", "1", "1"]
