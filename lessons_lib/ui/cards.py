@@ -67,7 +67,7 @@ def _sampling() -> Tiles:
 
 def _guidance() -> Tiles:
     film = _film("guidance")
-    return "one noise at guidance 0, 2 and 15", [film.final[i] for i in (0, 2, 7)]
+    return "one noise at guidance 0, 3 and 15", [film.final[i] for i in (0, 2, 5)]
 
 
 def _sdedit() -> Tiles:
@@ -157,7 +157,7 @@ def _check() -> Tiles:
 
 
 def _hand_in() -> Tiles:
-    pictures = [_film("inpainting").final[0], _film("sdedit").final[5], _film("guidance").final[5]]
+    pictures = [_film("inpainting").final[0], _film("sdedit").final[5], _film("guidance").final[3]]
     return "pictures from three lessons, side by side", [p[:, 2:30, 2:30] for p in pictures]
 
 

@@ -41,7 +41,7 @@ def warm(model: str) -> None:
 
         with suppress(LessonsError):  # said when Run is pressed
             open_model(model).warm()
-        gc.freeze()  # modules and networks stay; a collection that looks at sessions alone is quick, and so comes often enough
+        gc.freeze()  # modules and networks stay: a collection that looks at sessions alone takes milliseconds
 
     if (model, "warm") not in _warmed:
         _warmed.add((model, "warm"))
@@ -106,6 +106,7 @@ def play(
     if film is not None:
         film.end()
     if run:
+        gc.collect()  # what earlier runs left in cycles: their messages to the browser, megabytes of them
         film = st.session_state[key] = _blank(take)  # at once, so that Stop finds what there is, and never an old run
         style.html(HIDE_THE_OLD if captions else HIDE_THE_OLD + MAKE_ROOM)
         screen.stream(film)
@@ -131,6 +132,7 @@ def play_each(
         if film is not None:
             film.end()
     if run:
+        gc.collect()
         films = st.session_state[key] = [_blank(take) for take in takes.values()]
         style.html(HIDE_THE_OLD)
         for screen in screens.values():
