@@ -29,6 +29,13 @@ def picture_called(page, caption: str, size=224) -> np.ndarray:
     return np.asarray(picture.resize((size, size), Image.Resampling.NEAREST), float)
 
 
+def apart(seen: np.ndarray, wanted: np.ndarray) -> float:
+    """Mean difference in grey levels, wherever on the stage to a pixel the browser laid the picture."""
+    size = len(wanted) - 2
+    corners = [(y, x) for y in range(3) for x in range(3)]
+    return min(np.abs(seen[y : y + size, x : x + size] - wanted[1:-1, 1:-1]).mean() for y, x in corners)
+
+
 @pytest.mark.parametrize("view", ["turn 180", "quarter turn", "flip", "negative"])
 def test_the_picture_under_the_hand_becomes_what_the_view_shows(browser_page, app_url, view):
     page = browser_page
@@ -39,14 +46,14 @@ def test_the_picture_under_the_hand_becomes_what_the_view_shows(browser_page, ap
     wanted = picture_called(page, f"{view}: ")
     for _ in range(20):  # a busy machine paints late
         page.wait_for_timeout(200)
-        difference = np.abs(seen_in(page) - wanted).mean()
-        if difference < 6:
+        difference = apart(seen_in(page), wanted)
+        if difference < 2:
             break
     page.keyboard.press("Home")
     page.wait_for_timeout(200)
-    before = np.abs(seen_in(page) - wanted).mean()
-    assert difference < 6, "the browser shows something else than the view"
-    assert before > 2 * difference + 4, "nothing moved"
+    before = apart(seen_in(page), wanted)
+    assert difference < 2, "the browser shows something else than the view"
+    assert before > 4, "nothing moved"
 
 
 def test_turning_asks_no_server_and_stays_where_it_is_left(browser_page, app_url):
