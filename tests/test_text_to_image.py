@@ -315,6 +315,15 @@ def test_a_prompt_remembered_is_never_another_s(exact):
         assert torch.equal(exactly, remembering(x, t, a).sample)
 
 
+def test_a_picture_is_the_same_to_the_bit_whatever_is_asked_beside_it(emoji):
+    network = emoji.denoiser("").network
+    g = torch.Generator().manual_seed(0)
+    asked = torch.randn(7, 3, 32, 32, generator=g), torch.full((7,), 500), torch.randn(7, 77, 128, generator=g)
+    alone = torch.cat([network(*(a[k : k + 1] for a in asked)).eps for k in range(7)])
+    for n in (2, 3, 5, 7):
+        assert torch.equal(network(*(a[:n] for a in asked)).eps, alone[:n])
+
+
 def test_the_judge_reads_what_was_asked_for(emoji):
     """Far above chance, which is 5 of 314: the report beside the weights has the exact figures for 200 prompts."""
     from lessons_lib.text_to_image.report import draw_with
