@@ -315,6 +315,7 @@ def test_a_prompt_remembered_is_never_another_s(exact):
         assert torch.equal(exactly, remembering(x, t, a).sample)
 
 
+@pytest.mark.slow
 def test_a_picture_is_the_same_to_the_bit_whatever_is_asked_beside_it(emoji):
     network = emoji.denoiser("").network
     g = torch.Generator().manual_seed(0)
@@ -324,6 +325,7 @@ def test_a_picture_is_the_same_to_the_bit_whatever_is_asked_beside_it(emoji):
         assert torch.equal(network(*(a[:n] for a in asked)).eps, alone[:n])
 
 
+@pytest.mark.slow
 def test_the_judge_reads_what_was_asked_for(emoji):
     """Far above chance, which is 5 of 314: the report beside the weights has the exact figures for 200 prompts."""
     from lessons_lib.text_to_image.report import draw_with

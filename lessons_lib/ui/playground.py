@@ -106,7 +106,6 @@ def play(
     if film is not None:
         film.end()
     if run:
-        gc.collect()  # what earlier runs left in cycles: their messages to the browser, megabytes of them
         film = st.session_state[key] = _blank(take)  # at once, so that Stop finds what there is, and never an old run
         style.html(HIDE_THE_OLD if captions else HIDE_THE_OLD + MAKE_ROOM)
         screen.stream(film)
@@ -132,7 +131,6 @@ def play_each(
         if film is not None:
             film.end()
     if run:
-        gc.collect()
         films = st.session_state[key] = [_blank(take) for take in takes.values()]
         style.html(HIDE_THE_OLD)
         for screen in screens.values():
@@ -148,7 +146,10 @@ def _buttons(key: str, shortcuts: bool):
         keys = ("Ctrl+Enter", "Escape") if shortcuts else (None, None)  # a page's second walk has none: one key, one button
         run = st.button("Run", key=f"{key}_run", type="primary", icon=":material/play_arrow:", shortcut=keys[0])
         st.button("Stop", key=f"{key}_stop", icon=":material/stop:", shortcut=keys[1], help="ends the walk after this step")
-        return run, st.empty()
+        style = st.empty()
+    if run:
+        gc.collect()  # what earlier runs left in cycles: their messages to the browser, megabytes of them
+    return run, style
 
 
 def _blank(take: Take) -> Film:
