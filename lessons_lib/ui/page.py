@@ -27,6 +27,8 @@ STYLE = """
   .stHorizontalBlock:has(> .stElementContainer .stImage) > .stElementContainer { display: inline-block; vertical-align: top;
     margin: 0 var(--gap) var(--gap) 0; max-width: calc(99.5% / var(--row) - var(--gap)); }
   .stHorizontalBlock > .stElementContainer:has(.stImage) * { max-width: 100%; }
+  /* a picture not yet decoded keeps its place, or the page below would jump for a moment */
+  .stHorizontalBlock > .stElementContainer .stImage img { aspect-ratio: auto 1; }
 
   /* a row of choices that wraps: every choice with a border of its own */
   [role="radiogroup"]:has(> [data-variant="segmented_control"]) { gap: .25rem; }

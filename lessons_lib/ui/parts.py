@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import numpy as np
 import streamlit as st
@@ -34,27 +35,24 @@ def picture(pixels: np.ndarray, alt: str, caption: str | None = None, *, wide: i
     st.image(url, caption=caption, alt=alt)
 
 
-def pictures_in_a_row(batch: np.ndarray, captions: Sequence[str], alt: str, *, wide: int = 180) -> None:
-    """(B, C, H, W) uint8 side by side, at most `wide` pixels each, wrapping on a phone, each with its own caption and alt text."""
-    urls = fill(slots(len(batch)), batch, captions, alt, wide=wide)
-    for url, caption in zip(urls, captions, strict=True):
-        save.note("picture", url, caption=caption, alt=f"{alt}, {caption}", width=whole(wide, batch.shape[-1]))
+def pictures_in_a_row(
+    batch: np.ndarray, captions: Sequence[str], alt: str, *, wide: int = 180, places: list | None = None, streaming: bool = False
+) -> list:
+    """(B, C, H, W) uint8 side by side, at most `wide` pixels each, wrapping on a phone, each with its own caption and alt text.
 
-
-def slots(n: int) -> list:
-    """n empty places side by side, which a stream of pictures can fill again and again without anything moving."""
-    with st.container(horizontal=True, gap="small"):
-        return [st.empty() for _ in range(n)]
-
-
-def fill(places: list, batch: np.ndarray, captions: Sequence[str], alt: str, *, wide: int) -> list[str]:
-    """Put (B, C, H, W) uint8 into so many places, captioned. Returns the pictures' data URLs."""
+    Returns the pictures' places. Given again, they take the next pictures without a moment's emptiness, so nothing moves.
+    streaming: more are to come; only the last ones belong to the lesson as it is saved.
+    """
     wide = whole(wide, batch.shape[-1])
-    urls = [to_data_url(enlarge(Image.fromarray(tiled(p[None], 1)), wide)) for p in batch]
-    for place, url, caption in zip(places, urls, captions, strict=True):
-        said = caption.rstrip(": \u00a0")  # without the line that is kept free
-        place.image(url, caption=in_lines(caption), alt=f"{alt}, {said}", width=wide)
-    return urls
+    with st.container(horizontal=True, gap="small") if places is None else nullcontext():
+        filled = []
+        for place, pixels, caption in zip(places or [st] * len(batch), batch, captions, strict=True):
+            url = to_data_url(enlarge(Image.fromarray(tiled(pixels[None], 1)), wide))
+            said = caption.rstrip(": \u00a0")  # without the line that is kept free
+            filled.append(place.image(url, caption=in_lines(caption), alt=f"{alt}, {said}", width=wide))
+            if not streaming:
+                save.note("picture", url, caption=caption, alt=f"{alt}, {caption}", width=wide)
+    return filled
 
 
 def whole(wide: int, pixels: int) -> int:

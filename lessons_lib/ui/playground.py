@@ -6,7 +6,7 @@ import gc
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -162,22 +162,20 @@ class _Screen:
     def __init__(self, take: Take, model: str, columns: int, channels: tuple[str, ...], wide: int):
         self.take, self.model, self.columns, self.channels, self.wide = take, model, columns, channels, wide
         self.line, self.place = st.empty(), st.empty()
+        self.row = None  # the places of a row of pictures, once it stands
 
     def begin(self, text: str) -> None:
         """Clear the pictures of what was shown before; grey ones keep the place for the new."""
         self.line.progress(0.0, text)
-        captions = self.take.captions(self.take.about) if self.take.captions else ()
-        with self.place.container():
-            self.slots = parts.slots(len(captions) or 1)
-        if captions:
-            from lessons_lib.models import open_model
+        if not self.take.captions:
+            return
+        from lessons_lib.models import open_model
 
-            model = open_model(self.model)
-            if model.judge is not None:
-                captions = [f"{c}: \u00a0" for c in captions]  # keeps the line free that tells what the judge reads
-            grey = np.full((len(captions), *model.shape), 128, np.uint8)
-            parts.fill(self.slots, grey, captions, text, wide=self.wide)
-        self.captions = captions
+        model = open_model(self.model)
+        self.captions = self.take.captions(self.take.about)
+        if model.judge is not None:
+            self.captions = [f"{c}: \u00a0" for c in self.captions]  # keeps the line free that tells what the judge reads
+        self._fill_row(np.full((len(self.captions), *model.shape), 128, np.uint8), self.captions, text, streaming=True)
 
     def stream(self, film: Film) -> None:
         """Run the walk into the film, every step seen."""
@@ -197,11 +195,11 @@ class _Screen:
 
     def _draw(self, film: Film, text: str) -> None:
         alt = f"{parts.describe(film.about)}, {text}"
-        if self.captions:
-            parts.fill(self.slots, film.xt[-1], self.captions, alt, wide=self.wide)
+        if self.take.captions:
+            self._fill_row(film.xt[-1], self.captions, alt, streaming=True)
         else:
             url, which_is_which = self._together(film)
-            self.slots[0].image(url, alt=alt, caption=which_is_which)
+            self.place.image(url, alt=alt, caption=which_is_which)
 
     def _together(self, film: Film) -> tuple[str, str]:
         """The newest frame, its channels in one picture of fixed size so that nothing jumps, as a data URL; what is where.
@@ -246,8 +244,11 @@ class _Screen:
 
         readings = parts.readings(open_model(self.model), from_uint8(torch.from_numpy(film.final)))
         captions = [f"{c}{r}" for c, r in zip(self.take.captions(film.about), readings, strict=True)]
-        with self.place.container():
-            parts.pictures_in_a_row(film.final, captions, parts.describe(film.about), wide=self.wide)
+        self._fill_row(film.final, captions, parts.describe(film.about))
+
+    def _fill_row(self, batch: np.ndarray, captions: Sequence[str], alt: str, *, streaming: bool = False) -> None:
+        with self.place.container() if self.row is None else nullcontext():
+            self.row = parts.pictures_in_a_row(batch, captions, alt, wide=self.wide, places=self.row, streaming=streaming)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
