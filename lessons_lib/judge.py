@@ -1,7 +1,8 @@
-"""The judge: a small classifier that says what a picture is read as. One for digits, one for the small model's things.
+"""The judge: a small classifier that says what a picture is read as. One for digits, two for the small model's things.
 
-It is trained by this file on real pictures only (`python -m lessons_lib.judge digits` or `emoji`), never on what the
-diffusion models make, and its own accuracy on pictures it has not seen stands in the JSON beside its weights.
+It is trained by this file on real pictures only (`python -m lessons_lib.judge digits`, `emoji` or `emoji_64`), never on what
+the diffusion models make, and its own accuracy on pictures it has not seen stands in the JSON beside its weights. Lessons ask
+`emoji`, which looks at 32 pixels; `emoji_64` sees what stage 2 adds to them.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from lessons_lib.errors import LessonsError
 from lessons_lib.precision import autocast
 
 CACHE = Path(__file__).resolve().parents[1] / "cache"
-FOLDERS = {"digits": CACHE / "mnist" / "judge", "emoji": CACHE / "text_to_image" / "judge"}
+FOLDERS = {
+    "digits": CACHE / "mnist" / "judge", "emoji": CACHE / "text_to_image" / "judge", "emoji_64": CACHE / "text_to_image" / "judge_64",
+}  # fmt: skip
 
 
 class Judge(nn.Module):
@@ -40,10 +43,14 @@ class Judge(nn.Module):
             two = ((n_in, n_out), (n_out, n_out))
             return [m for i, o in two for m in (nn.Conv2d(i, o, 3, 1, 1, bias=False), nn.BatchNorm2d(o), nn.ReLU())]
 
+        widths = [width]  # doubled at half the size, until 8 pixels or a little less are left
+        while size >> len(widths) >= 7:
+            widths.append(2 * widths[-1])
+        stages = [stage(channels, width)]
+        for narrow, wide in zip(widths, widths[1:], strict=False):
+            stages.append([nn.MaxPool2d(2), *stage(narrow, wide)])
         self.net = nn.Sequential(
-            *stage(channels, width), nn.MaxPool2d(2), *stage(width, 2 * width), nn.MaxPool2d(2),
-            *stage(2 * width, 4 * width), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.2),
-            nn.Linear(4 * width, len(classes)),
+            *sum(stages, []), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.2), nn.Linear(widths[-1], len(classes)),
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
@@ -143,8 +150,8 @@ def main() -> None:
         from lessons_lib.text_to_image.data import concepts, pictures
 
         p = pictures()
-        made = {"size": 32, "width": 40}
-        judge = train_judge("emoji", p.images[~p.held_out], p.concept[~p.held_out], tuple(c.name for c in concepts()),
+        made = {"size": 64, "width": 24} if args.name == "emoji_64" else {"size": 32, "width": 40}
+        judge = train_judge(args.name, p.images[~p.held_out], p.concept[~p.held_out], tuple(c.name for c in concepts()),
                             steps=args.steps or 4000, batch_size=64, colour=True, **made)  # fmt: skip
         held = p.images[p.held_out], p.concept[p.held_out]
         seen = augment(p.images[~p.held_out].float() / 127.5 - 1, torch.Generator().manual_seed(1), colour=True)

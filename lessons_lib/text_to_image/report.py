@@ -15,6 +15,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 from lessons_lib import metrics, walks
 from lessons_lib.denoisers import Conditioned, guided
 from lessons_lib.images import to_uint8
+from lessons_lib.judge import open_judge
 from lessons_lib.pictures import tiled
 from lessons_lib.samplers import sample
 from lessons_lib.schedule import CLEAN, Schedule
@@ -80,10 +81,11 @@ def measure_upscaling(model, *, num_pictures: int = 48, noise_level: int = 0, se
 
     Stage 2 is asked twice: for its whole walk, and for its first guess, the mean of all that could be, which PSNR likes best.
 
-    Returns the mean PSNR (dB), SSIM, sharpness and the judge's verdict of each, and for a sheet the pictures themselves and the
-    enlargements of the first sixteen. The judge looks at 32x32 pixels, whatever the size.
+    Returns the mean PSNR (dB), SSIM, sharpness and the verdict of the judge that looks at 64x64 pixels (read right at once,
+    among its first five, and how sure it is of what the picture is) of each, and for a sheet the pictures themselves and the
+    enlargements of the first sixteen.
     """
-    pictures, judge, upscaler = data.pictures(), model.judge, model.upscaler()
+    pictures, judge, upscaler = data.pictures(), open_judge("emoji_64"), model.upscaler()
     every = len(pictures.images)
     i = torch.tensor([k * every // num_pictures for k in range(num_pictures)])
     x0 = pictures.images[i].float() / 127.5 - 1
@@ -106,9 +108,9 @@ def measure_upscaling(model, *, num_pictures: int = 48, noise_level: int = 0, se
     report = {"made": time.strftime("%Y-%m-%d"), "images_seen": training["images_seen"], "seed": seed, "noise_level": noise_level,
               "moves": len(upscaler.schedule.timesteps(walks.UPSCALE_STRIDE)) - 1, "pictures": num_pictures}  # fmt: skip
     for name, x in enlarged.items():
-        ranks = judge.rank(x, pictures.concept[i])
+        ranks, asked = judge.rank(x, pictures.concept[i]), pictures.concept[i].view(-1, 1)
         report[name] = {"sharpness": metrics.sharpness(x).mean().item(), "top1": (ranks < 1).float().mean().item(),
-                        "top5": (ranks < 5).float().mean().item()}  # fmt: skip
+                        "top5": (ranks < 5).float().mean().item(), "sure": judge.read(x).gather(1, asked).mean().item()}  # fmt: skip
         if name != "original":
             report[name] |= {k: getattr(metrics, k)(x, x0).mean().item() for k in ("psnr", "ssim")}
     return report, torch.cat([x[:16] for x in enlarged.values()])

@@ -9,8 +9,10 @@ from contextlib import contextmanager
 import streamlit as st
 
 from lessons_lib.errors import LessonsError
-from lessons_lib.ui import hand_in, save
+from lessons_lib.ui import hand_in, memory, save
 from lessons_lib.ui.lessons import PARTS, Lesson, lesson, written
+
+memory.few_heaps()  # once a process, by the first page, before the threads come
 
 STYLE = """
 <style>

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +14,7 @@ from PIL import Image
 
 from lessons_lib.film import Film, opening_path
 from lessons_lib.pictures import enlarge, tiled, to_data_url
-from lessons_lib.ui import parts, save
+from lessons_lib.ui import memory, parts, save
 from lessons_lib.ui.filmstrip import LABELS
 
 # While a walk runs, nothing of the one before is to be seen. It keeps its height, so that nothing moves; only a page's own row
@@ -41,7 +40,7 @@ def warm(model: str) -> None:
 
         with suppress(LessonsError):  # said when Run is pressed
             open_model(model).warm()
-        gc.freeze()  # modules and networks stay: a collection that looks at sessions alone takes milliseconds
+        memory.after_opening()
 
     if (model, "warm") not in _warmed:
         _warmed.add((model, "warm"))
@@ -148,7 +147,7 @@ def _buttons(key: str, shortcuts: bool):
         st.button("Stop", key=f"{key}_stop", icon=":material/stop:", shortcut=keys[1], help="ends the walk after this step")
         style = st.empty()
     if run:
-        gc.collect()  # what earlier runs left in cycles: their messages to the browser, megabytes of them
+        memory.before_run()
     return run, style
 
 
