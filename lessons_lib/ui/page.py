@@ -21,6 +21,7 @@ STYLE = """
   [data-testid="stImage"] img, .pixel { image-rendering: pixelated; }
   [data-testid="stImage"] img { outline: 1px solid light-dark(#1d203018, transparent); } /* where white ends on white */
   [data-testid="stBaseButton-primary"]:not(:disabled) * { color: light-dark(#fff, #12141c); } /* white on the dark accent is faint */
+  [data-testid="stBaseButton-primary"]:is(:hover, :active):not(:disabled) { background: light-dark(#2e3a9f, #b5bfff); } /* as readable */
   [data-testid="stPageLink-NavLink"], [data-testid="stPageLink-NavLink"] p { white-space: normal; }
 
   /* a row of pictures: where it must wrap, the rows are as equal as they can be, and no picture stands alone */
