@@ -15,6 +15,7 @@ from safetensors import safe_open
 
 from lessons_lib import walks
 from lessons_lib.errors import LessonsError
+from lessons_lib.judge import FOLDERS, accuracy, open_judge
 from lessons_lib.models import open_model
 from lessons_lib.schedule import CLEAN, Schedule
 from lessons_lib.text_to_image import data, small_model, train
@@ -255,6 +256,30 @@ print(tuple(last.x_prev.shape))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == "(1, 3, 64, 64)", done.stderr[-2000:]
+
+
+# --- judges -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["emoji", "emoji_64"])
+def test_a_judge_reads_the_real_pictures_and_never_saw_those_held_out(name):
+    p, judge = data.pictures(), open_judge(name)
+    assert judge.classes == tuple(c.name for c in data.concepts())
+    some = torch.arange(len(p.images))[~p.held_out][::7]
+    assert accuracy(judge, p.images[some], p.concept[some]) > 0.98
+    unseen = accuracy(judge, p.images[p.held_out], p.concept[p.held_out])
+    told = json.loads((FOLDERS[name] / "judge.json").read_text())["top1_on_pairs_never_seen"]
+    assert unseen == pytest.approx(told, abs=0.04)  # the weights were halved since: a picture or two
+    assert 0.5 < unseen < 1
+
+
+def test_the_judge_of_64_pixels_sees_what_is_lost_at_32():
+    p, judge = data.pictures(), open_judge("emoji_64")
+    x = p.images[::9].float() / 127.5 - 1
+    blurred = torch.nn.functional.interpolate(torch.nn.functional.avg_pool2d(x, 4), size=64, mode="bilinear")
+    asked = p.concept[::9].view(-1, 1)
+    sharp, soft = (judge.read(v).gather(1, asked).mean().item() for v in (x, blurred))
+    assert sharp > soft + 0.02
 
 
 # --- walks against diffusers --------------------------------------------------------------------------------------------

@@ -76,43 +76,60 @@ def measure(model, *, num_prompts: int = 200, guidance_scale: float = 3.0, seed:
     }, x  # fmt: skip
 
 
-def measure_upscaling(model, *, num_pictures: int = 48, noise_level: int = 0, seed: int = 180) -> tuple[dict, Tensor]:
+def measure_upscaling(model, which: Tensor, *, noise_level: int = 0, seed: int = 180) -> tuple[dict, dict[str, Tensor]]:
     """Stage 2 against bicubic: real 64x64 pictures made half as large, and enlarged again by both.
 
     Stage 2 is asked twice: for its whole walk, and for its first guess, the mean of all that could be, which PSNR likes best.
 
-    Returns the mean PSNR (dB), SSIM, sharpness and the verdict of the judge that looks at 64x64 pixels (read right at once,
-    among its first five, and how sure it is of what the picture is) of each, and for a sheet the pictures themselves and the
-    enlargements of the first sixteen.
+    Args: which: indices of the shipped pictures.
+    Returns the mean PSNR (dB), SSIM and sharpness of each, and what the judge that looks at 64x64 pixels makes of it: read right
+    at once, among its first five, how surely it is read as what it is, and its surprise (cross-entropy in nats, the less the
+    better); and the pictures, {name: (N, 3, 64, 64)}.
     """
     pictures, judge, upscaler = data.pictures(), open_judge("emoji_64"), model.upscaler()
-    every = len(pictures.images)
-    i = torch.tensor([k * every // num_pictures for k in range(num_pictures)])
-    x0 = pictures.images[i].float() / 127.5 - 1
-    prompts = [data.caption(c, s) for c, s in zip(pictures.concept[i].tolist(), pictures.style[i].tolist(), strict=True)]
+    concept, style = pictures.concept[which], pictures.style[which]
+    x0 = pictures.images[which].float() / 127.5 - 1
+    prompts = [data.caption(c, s) for c, s in zip(concept.tolist(), style.tolist(), strict=True)]
     small = avg_pool2d(x0, 2)
     made, guessed = [], []
-    for a in range(0, num_pictures, 16):
+    for a in range(0, len(which), 16):
         some = slice(a, a + 16)
         first, *_, last = walks.upscale(upscaler, small[some], prompts[some], noise_level=noise_level, seed=seed + a)
         made.append(last.x_prev.clamp(-1, 1))
         guessed.append(first.x0_hat)
-        print(f"{min(a + 16, num_pictures)} of {num_pictures} pictures enlarged", flush=True)
+        print(f"{min(a + 16, len(which))} of {len(which)} pictures enlarged", flush=True)
     enlarged = {
         "original": x0,
         "stage 2": torch.cat(made),
         "stage 2, first guess": torch.cat(guessed),
         "bicubic": interpolate(small, size=x0.shape[-1], mode="bicubic").clamp(-1, 1),
     }
-    training = json.loads((data.FOLDER / "stage2" / "training.json").read_text())
-    report = {"made": time.strftime("%Y-%m-%d"), "images_seen": training["images_seen"], "seed": seed, "noise_level": noise_level,
-              "moves": len(upscaler.schedule.timesteps(walks.UPSCALE_STRIDE)) - 1, "pictures": num_pictures}  # fmt: skip
+    report = {"pictures": len(which)}
     for name, x in enlarged.items():
-        ranks, asked = judge.rank(x, pictures.concept[i]), pictures.concept[i].view(-1, 1)
-        report[name] = {"sharpness": metrics.sharpness(x).mean().item(), "top1": (ranks < 1).float().mean().item(),
-                        "top5": (ranks < 5).float().mean().item(), "sure": judge.read(x).gather(1, asked).mean().item()}  # fmt: skip
+        ranks, p = judge.rank(x, concept), judge.read(x).gather(1, concept.view(-1, 1))
+        report[name] = {
+            "sharpness": metrics.sharpness(x).mean().item(), "top1": (ranks < 1).float().mean().item(),
+            "top5": (ranks < 5).float().mean().item(), "sure": p.mean().item(), "surprise": -p.log().mean().item(),
+        }  # fmt: skip
         if name != "original":
             report[name] |= {k: getattr(metrics, k)(x, x0).mean().item() for k in ("psnr", "ssim")}
+    return report, enlarged
+
+
+def report_on_upscaling(model, *, num_pictures: int = 48, seed: int = 180) -> tuple[dict, Tensor]:
+    """measure_upscaling() on pictures spread over all, and on those that neither stage 2 nor the judge has ever seen.
+
+    Returns both, and for a sheet the first sixteen of the former with their enlargements.
+    """
+    pictures, noise_level = data.pictures(), 0
+    every = len(pictures.images)
+    spread = torch.tensor([k * every // num_pictures for k in range(num_pictures)])
+    of_all, enlarged = measure_upscaling(model, spread, noise_level=noise_level, seed=seed)
+    never_seen, _ = measure_upscaling(model, pictures.held_out.nonzero().flatten(), noise_level=noise_level, seed=seed)
+    training = json.loads((data.FOLDER / "stage2" / "training.json").read_text())
+    moves = len(model.upscaler().schedule.timesteps(walks.UPSCALE_STRIDE)) - 1
+    report = {"made": time.strftime("%Y-%m-%d"), "images_seen": training["images_seen"], "seed": seed,
+              "noise_level": noise_level, "moves": moves, "spread over all": of_all, "never seen": never_seen}  # fmt: skip
     return report, torch.cat([x[:16] for x in enlarged.values()])
 
 
@@ -135,7 +152,7 @@ def main() -> None:
         report, x = measure(model, num_prompts=args.prompts, guidance_scale=args.guidance_scale)
         sheet = tiled(to_uint8(x[:: max(1, len(x) // 100)][:100]).numpy(), 10)
     else:
-        report, x = measure_upscaling(model)
+        report, x = report_on_upscaling(model)
         sheet = tiled(to_uint8(x).numpy(), 16)
     text = json.dumps(_rounded(report), indent=1)
     (folder / "report.json").write_text(text)
