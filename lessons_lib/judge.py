@@ -150,9 +150,9 @@ def main() -> None:
         from lessons_lib.text_to_image.data import concepts, pictures
 
         p = pictures()
-        made = {"size": 64, "width": 24} if args.name == "emoji_64" else {"size": 32, "width": 40}
+        made, steps = ({"size": 64, "width": 24}, 2400) if args.name == "emoji_64" else ({"size": 32, "width": 40}, 4000)
         judge = train_judge(args.name, p.images[~p.held_out], p.concept[~p.held_out], tuple(c.name for c in concepts()),
-                            steps=args.steps or 4000, batch_size=64, colour=True, **made)  # fmt: skip
+                            steps=args.steps or steps, batch_size=64, colour=True, **made)  # fmt: skip
         held = p.images[p.held_out], p.concept[p.held_out]
         seen = augment(p.images[~p.held_out].float() / 127.5 - 1, torch.Generator().manual_seed(1), colour=True)
         measured = {
