@@ -8,7 +8,7 @@ import pytest
 HEAPS = """
 import ctypes, sys, threading
 if sys.argv[1] == "few":
-    from lessons_lib.ui.memory import few_heaps
+    from lessons_lib.memory import few_heaps
     few_heaps()
 libc = ctypes.CDLL(None)
 for name, answers in ("malloc", ctypes.c_void_p), ("fopen", ctypes.c_void_p):

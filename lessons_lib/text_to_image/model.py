@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from lessons_lib import memory
 from lessons_lib.batching import Batched
 from lessons_lib.denoisers import Conditioned, Denoiser, Network, Prediction
 from lessons_lib.errors import LessonsError
@@ -345,7 +346,7 @@ def _config(path: Path, *, needed: bool = True) -> dict:
 def open_pipeline(folder: Path):
     """diffusers' pipeline from a folder on this machine, all in float32. Raises LessonsError if it is missing or broken."""
     try:
-        with _one_at_a_time:
+        with _one_at_a_time, memory.importing():
             from diffusers import DiffusionPipeline
             from diffusers.utils import logging
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import html
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import streamlit as st
 
+from lessons_lib import memory
 from lessons_lib.errors import LessonsError
-from lessons_lib.ui import hand_in, memory, save
+from lessons_lib.ui import hand_in, save
 from lessons_lib.ui.lessons import PARTS, Lesson, lesson, written
 
 memory.few_heaps()  # once a process, by the first page, before the threads come
@@ -104,7 +106,8 @@ def lesson_page(slug: str, *, models: Sequence[str] | None = ()) -> Iterator[Les
         st.caption(PARTS[this.part])
         st.title(this.title, anchor=False)
     try:
-        yield this
+        with nullcontext() if "torch" in sys.modules else memory.importing():
+            yield this
     except LessonsError as e:
         st.error(str(e), icon=":material/error:")
     hand_in.collect(slug, st.session_state.get("model", "") if models != () else "")

@@ -12,9 +12,10 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
+from lessons_lib import memory
 from lessons_lib.film import Film, opening_path
 from lessons_lib.pictures import enlarge, tiled, to_data_url
-from lessons_lib.ui import memory, parts, save
+from lessons_lib.ui import parts, save
 from lessons_lib.ui.filmstrip import LABELS
 
 # While a walk runs, nothing of the one before is to be seen. It keeps its height, so that nothing moves; only a page's own row

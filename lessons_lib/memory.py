@@ -1,10 +1,11 @@
-"""What keeps a server's memory flat through weeks of lessons and thirty sessions at once."""
+"""When memory is tidied: what makes an app open sooner, and keeps it flat through weeks of lessons and thirty sessions at once."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 M_ARENA_MAX = -8  # malloc.h
 
@@ -17,6 +18,18 @@ def few_heaps() -> None:
     """
     with suppress(OSError, TypeError, AttributeError):  # Windows, macOS, musl
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """While torch, diffusers and transformers are imported: no collections, which find nothing there and take a quarter of the time."""
+    collected = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collected:
+            gc.enable()
 
 
 def after_opening() -> None:
