@@ -10,7 +10,7 @@ from lessons_lib.mnist import model, moments, train, walks
 def ship(monkeypatch, folder, **epochs_of: tuple[int, ...]) -> None:
     """Let the pages find networks of 4 hidden channels in `folder`: ship(..., one_step=(1, 5)). No others ship."""
     monkeypatch.setattr(model, "FOLDER", folder)
-    for cached in (model.open_network, moments.network_at, moments.step_of, moments.losses, walks.shared):
+    for cached in (model.open_network, moments.network_at, moments.step_of, moments.losses, moments.restarts, walks.shared):
         cached.cache_clear()
     st.cache_data.clear()
     st.cache_resource.clear()

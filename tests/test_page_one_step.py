@@ -53,6 +53,17 @@ def test_scrubbing_the_epoch_changes_the_ten_digits(tmp_path, monkeypatch):
     assert last != first
 
 
+def test_the_curve_says_where_its_training_went_on_another_day(tmp_path, monkeypatch):
+    ship(monkeypatch, tmp_path, one_step=(1, 5))
+    assert "another day" not in shown(opened("one_step"))
+    ship(monkeypatch, tmp_path, one_step=(1, 5))
+    (tmp_path / "one_step" / "restarts.json").write_text("[235, 400, 9999]")
+    assert "after step 235 and 400:" in shown(opened("one_step"))
+    ship(monkeypatch, tmp_path, one_step=(1, 5))
+    (tmp_path / "one_step" / "restarts.json").write_text("[235, ")
+    assert "another day" not in shown(opened("one_step"))
+
+
 def test_out_of_its_depth_follows_sigma(tmp_path, monkeypatch):
     ship(monkeypatch, tmp_path, one_step=(1,))
     at = opened("out_of_its_depth", out_of_its_depth_sigma="1.5")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 
 from lessons_lib.errors import LessonsError
@@ -65,6 +66,15 @@ def losses(network: str) -> tuple[list[int], list[float]]:
         return read_losses(model.FOLDER / network / "losses.csv")
     except OSError:
         return [], []
+
+
+@cache
+def restarts(network: str) -> list[int]:
+    """The steps after which the shipped training went on another day, its optimiser beginning anew."""
+    try:
+        return [int(step) for step in json.loads((model.FOLDER / network / "restarts.json").read_text())]
+    except (OSError, ValueError, TypeError):
+        return []
 
 
 def smoothed(steps: list[int], values: list[float], points: int = 300) -> tuple[list[float], list[float]]:

@@ -97,7 +97,7 @@ def which_epochs(network: str) -> str:
 
 def loss_curve(network: str, key: str, epoch: int | None = None) -> None:
     """The shipped training's loss on a log axis, a moment of it marked."""
-    from lessons_lib.mnist.moments import describe, losses, smoothed, step_of
+    from lessons_lib.mnist.moments import describe, losses, restarts, smoothed, step_of
 
     steps, values = losses(network)
     if not steps:
@@ -109,6 +109,9 @@ def loss_curve(network: str, key: str, epoch: int | None = None) -> None:
     width = -(-len(steps) // 300)
     each = "every step" if width == 1 else f"each point the mean of {width} steps"
     text = f"Loss of the shipped training, {len(steps):,} steps, {each}; it ends at {np.mean(values[-50:]):.4f}."
+    if again := [step for step in restarts(network) if step < len(steps)]:
+        after = " and ".join(f"{step:,}" for step in again)
+        text += f" It rises for a moment after step {after}: it went on another day, Adam's memory of past gradients empty."
     save.note("text", text)
     st.caption(text)
 
