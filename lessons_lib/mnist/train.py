@@ -330,7 +330,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--minutes", type=float, help="time budget; run the same command again to go on")
     parser.add_argument("--until-epoch", type=int, help="stop after this epoch of the whole run, to go on another day")
-    parser.add_argument("--keep-epochs", type=int, nargs="*", default=[1, 5, 20], help="epochs whose weights are kept")
+    parser.add_argument("--keep-epochs", type=int, nargs="*", help="epochs whose weights are kept; default: 1, 5 and the last")
     parser.add_argument("--threads", type=int, help="processor threads")
     for name in ("num_hiddens", "batch_size", "epochs", "num_digits", "seed", "T"):
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, dest=name, help="default: the course's")
@@ -352,7 +352,7 @@ def main() -> None:
     try:
         if args.start:
             begin_from(args.start, settings, folder)
-        keep = tuple(args.keep_epochs)
+        keep = (1, 5, settings.epochs, args.until_epoch) if args.keep_epochs is None else tuple(args.keep_epochs)
         run = train(settings, digits, folder, device=args.device, time_budget=budget, keep_epochs=keep)
         with closing(run), tqdm(unit="step", smoothing=0.05) as bar:
             for p in run:
