@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from lessons_lib import memory
 from lessons_lib.errors import LessonsError
 from lessons_lib.models import Model
 from lessons_lib.text_to_image.model import Upscaler, Words, model_of, network_of, once, schedule_of, upscaler_of, words_from_file
@@ -69,9 +70,10 @@ def open_deepfloyd(
 
 def _opened(where: str | Path, name: str, device: str, dtype: torch.dtype):
     """A pipeline of IF's, its safety checker kept. Raises LessonsError for all that can be missing."""
-    from diffusers import DiffusionPipeline
-    from diffusers.pipelines.deepfloyd_if.safety_checker import IFSafetyChecker
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+    with memory.importing():
+        from diffusers import DiffusionPipeline
+        from diffusers.pipelines.deepfloyd_if.safety_checker import IFSafetyChecker
+        from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     _mend(IFSafetyChecker)
     repository = str(where)

@@ -56,7 +56,8 @@ STYLE = """
     .stColumn:has(> .stVerticalBlock > .stElementContainer > [data-testid="stMetric"]) {
       min-width: calc(50% - 1rem); flex: 1 1 calc(50% - 1rem); }
     [data-testid="stMetricValue"] { font-size: 1.5rem; }
-    [data-testid="stTable"] :is(th, td) { padding: .25rem .35rem; font-size: .8rem; overflow-wrap: anywhere; }
+    [data-testid="stTable"] :is(th, td) { padding: .25rem .35rem; font-size: .8rem; }
+    [data-testid="stTable"] :is(th, td, th *, td *) { overflow-wrap: anywhere !important; }
     /* two or four pictures stand in twos, any other number in threes */
     .stHorizontalBlock:has(> .stElementContainer .stImage) { --gap: .5rem; --row: 3; }
     .stHorizontalBlock:has(> .stElementContainer:only-child .stImage) { --row: 1; }
