@@ -19,7 +19,8 @@ from lessons_lib.judge import FOLDERS, accuracy, open_judge
 from lessons_lib.models import open_model
 from lessons_lib.schedule import CLEAN, Schedule
 from lessons_lib.text_to_image import data, small_model, train
-from lessons_lib.text_to_image.model import check_prompt, concept_of, open_folder, open_pipeline, remembering_text, unknown_words
+from lessons_lib.text_to_image.model import check_prompt, concept_of, open_folder, open_pipeline, unknown_words
+from lessons_lib.text_to_image.prepared import LaidOut, prepare
 
 # --- data and words -----------------------------------------------------------------------------------------------------
 
@@ -323,21 +324,49 @@ def test_stage_2_is_the_pipelines(emoji, exact):
     torch.testing.assert_close(ours, (theirs.float() + 1) / 2 if theirs.min() < 0 else theirs, rtol=0, atol=1e-4)
 
 
+def two_of(stage: int):
+    """A shipped UNet twice: as diffusers opens it, and prepared for walks."""
+    folder, rows = data.FOLDER / f"stage{stage}", torch.channels_last  # as network_of() has it
+    plain, prepared = (open_pipeline(folder).unet.requires_grad_(False).eval().to(memory_format=rows) for _ in range(2))
+    return plain, prepare(prepare(prepared))  # twice is once
+
+
 @pytest.mark.slow
 def test_a_prompt_remembered_is_never_another_s(exact):
-    plain, remembering = (open_pipeline(data.FOLDER / "stage1").unet.requires_grad_(False) for _ in range(2))
-    remembering_text(remembering_text(remembering))  # twice is once
+    plain, prepared = two_of(1)
     g = torch.Generator().manual_seed(0)
     x, t = torch.randn(2, 3, 32, 32, generator=g), torch.tensor([500, 900])
+    x = x.contiguous(memory_format=torch.channels_last)
     a, b = torch.randn(2, 2, 77, 128, generator=g)
     with torch.inference_mode():
         for embeds in (a, a.clone(), b, a, a[:1].expand(2, -1, -1), a.flip(0)):
             asked = (x, t, embeds)
-            assert torch.equal(plain(*asked).sample, remembering(*asked).sample)
-        exactly = remembering(x, t, a).sample
+            assert torch.equal(plain(*asked).sample, prepared(*asked).sample)
+        exactly = prepared(x, t, a).sample
         with torch.autocast("cpu", torch.bfloat16):
-            assert not torch.equal(exactly, remembering(x, t, a).sample)
-        assert torch.equal(exactly, remembering(x, t, a).sample)
+            assert not torch.equal(exactly, prepared(x, t, a).sample)
+        assert torch.equal(exactly, prepared(x, t, a).sample)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", [1, 2])
+@pytest.mark.parametrize("low", [False, True])
+@pytest.mark.parametrize("laid_out", [True, False])
+def test_a_prepared_unet_answers_as_the_plain_one(stage, low, laid_out, monkeypatch):
+    if not laid_out:  # as on a machine whose torch has no oneDNN
+        monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    plain, prepared = two_of(stage)
+    shape, more = ((3, 32, 32), {}) if stage == 1 else ((6, 64, 64), {"class_labels": torch.tensor([100])})
+    g = torch.Generator().manual_seed(0)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=low):
+        for batch in (2, 12, 1, 3):
+            x = torch.randn(batch, *shape, generator=g).contiguous(memory_format=torch.channels_last)
+            t, embeds = torch.randint(1000, (batch,), generator=g), torch.randn(batch, 77, 128, generator=g)
+            more = {k: v[:1].expand(batch) for k, v in more.items()}
+            a, b = (unet(x, t, embeds, **more).sample.float() for unet in (plain, prepared))
+            torch.testing.assert_close(a, b, rtol=0, atol=3e-2 if low else 1e-5)  # another kernel may add up in another order
+    used = {laid for part in prepared.modules() if isinstance(part, LaidOut) for *_, laid in part.ready.values()}
+    assert laid_out is False or True in used or not torch.backends.mkldnn.is_available()
 
 
 @pytest.mark.slow

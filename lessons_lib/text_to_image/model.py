@@ -19,8 +19,10 @@ from lessons_lib.batching import Batched
 from lessons_lib.denoisers import Conditioned, Denoiser, Network, Prediction
 from lessons_lib.errors import LessonsError
 from lessons_lib.models import TITLES, Model
+from lessons_lib.precision import autocast
 from lessons_lib.schedule import Schedule
 from lessons_lib.text_to_image import data
+from lessons_lib.text_to_image.prepared import prepare
 
 MAX_PROMPT = 300  # characters; longer ones are cut off by the 77 tokens anyway
 PROMPTS = (
@@ -45,30 +47,6 @@ def schedule_of(config) -> Schedule:
     if config["beta_schedule"] == "linear":
         return Schedule.linear(T, config["beta_start"], config["beta_end"])
     raise LessonsError(f"This model's schedule, {config['beta_schedule']}, is not one the lessons know: cosine or linear.")
-
-
-class Remembered(torch.nn.Module):
-    """A part of a UNet that sees only the prompt: its last answer is given again as long as it is asked the same."""
-
-    def __init__(self, part: torch.nn.Module):
-        super().__init__()
-        self.part, self.asked, self.answer = part, None, None
-
-    def forward(self, embeds: Tensor) -> Tensor:
-        asked = (embeds, torch.is_autocast_enabled(embeds.device.type))  # in another precision it is another answer
-        if self.asked is None or self.asked[1] != asked[1] or not torch.equal(self.asked[0], embeds):
-            self.asked, self.answer = asked, self.part(embeds)
-        return self.answer
-
-
-def remembering_text(unet):
-    """The same frozen UNet2DConditionModel, its prompt projected once a walk and not at every step, which saves a tenth."""
-    for block in list(unet.modules()):
-        for name in ("encoder_hid_proj", "add_embedding", "add_k_proj", "add_v_proj"):
-            part = getattr(block, name, None)
-            if isinstance(part, torch.nn.Module) and not isinstance(part, Remembered):
-                setattr(block, name, Remembered(part))
-    return unet
 
 
 def network_of(unet, schedule: Schedule, prediction_type: str) -> Network:
@@ -269,10 +247,11 @@ def open_folder(folder: Path, *, name: str) -> Model:
     @once
     def opened() -> tuple[Network, Words]:
         pipeline = open_pipeline(folder)
-        network = network_of(remembering_text(pipeline.unet), schedule, scheduler["prediction_type"])
+        network = network_of(prepare(pipeline.unet), schedule, scheduler["prediction_type"])
         words = own_words(pipeline.tokenizer, pipeline.text_encoder)
-        with torch.inference_mode():  # asked once, so that the first Run does not wait
-            network(torch.zeros(2, 3, size, size), torch.zeros(2, dtype=torch.long), words.encode("").expand(2, -1, -1))
+        nothing = words.encode("").expand(2, -1, -1)  # in float32, as every prompt: it is kept
+        with torch.inference_mode(), autocast():  # asked once, so that the first Run does not wait
+            network(torch.zeros(2, 3, size, size), torch.zeros(2, dtype=torch.long), nothing)
         return network, words
 
     @once
@@ -281,7 +260,7 @@ def open_folder(folder: Path, *, name: str) -> Model:
         if not (stage2 / "model_index.json").exists():
             return None
         pipeline = open_pipeline(stage2)
-        remembering_text(pipeline.unet)
+        prepare(pipeline.unet)
         return upscaler_of(pipeline, opened()[1])
 
     return model_of(
