@@ -28,9 +28,13 @@ class Remembered(nn.Module):
 
     def forward(self, embeds: Tensor) -> Tensor:
         asked = (embeds, torch.is_autocast_enabled(embeds.device.type))  # in another precision it is another answer
-        if self.asked is None or self.asked[1] != asked[1] or not torch.equal(self.asked[0], embeds):
+        if self.asked is None or self.asked[1] != asked[1] or not _same(self.asked[0], embeds):
             self.asked, self.answer = asked, self.part(embeds)
         return self.answer
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return a is b or torch.equal(a, b)  # what is projected further on is mostly the very tensor remembered before
 
 
 class LaidOut(nn.Module):
@@ -47,9 +51,10 @@ class LaidOut(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         kind = x.device.type
         dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else self.part.weight.dtype
-        if dtype not in self.ready:
-            self.ready[dtype] = self._lay_out(x, dtype)
-        weight, bias, laid_out = self.ready[dtype]
+        asked = dtype, x.shape[2:]  # the best layout depends on the picture's size
+        if asked not in self.ready:
+            self.ready[asked] = self._lay_out(x, dtype)
+        weight, bias, laid_out = self.ready[asked]
         part, x = self.part, x.to(dtype)
         if isinstance(part, nn.Linear):
             return linear(x, weight, bias)
