@@ -113,6 +113,15 @@ def test_a_link_opens_the_same_widgets_and_a_reload_keeps_a_change(browser_page,
     check("11")
 
 
+def test_no_page_asks_the_internet_for_anything(browser_page, app_url):
+    asked = []
+    browser_page.on("request", lambda request: asked.append(request.url))
+    for slug in ("forward", "inpainting", "unet"):  # plots, a canvas, our own drawing
+        visit(browser_page, app_url, slug)
+    assert any("/media/" in url for url in asked)
+    assert not [url for url in asked if not url.startswith((app_url, app_url.replace("http", "ws", 1), "data:", "blob:"))]
+
+
 @pytest.mark.parametrize("slug", ["sampling", "guidance"])
 def test_a_phone_scrolls_only_down(browser_page, app_url, slug):
     browser_page.set_viewport_size({"width": 390, "height": 844})

@@ -6,6 +6,7 @@ import html
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 import streamlit as st
 
@@ -16,6 +17,7 @@ from lessons_lib.ui.lessons import PARTS, Lesson, lesson, written
 
 memory.few_heaps()  # once a process, by the first page, before the threads come
 
+ICON = Path(__file__).with_name("icon.png")  # a strawberry of stage 2; a named icon would be fetched from the internet
 STYLE = """
 <style>
   .block-container { padding-top: 3.6rem; max-width: 74rem; }
@@ -94,7 +96,7 @@ def lesson_page(slug: str, *, models: Sequence[str] | None = ()) -> Iterator[Les
     this = lesson(slug)
     title = this.title if slug == "home" else f"{this.title} · Diffusion, Step by Step"
     state = "collapsed" if presenting() else "auto"
-    st.set_page_config(page_title=title, page_icon=":material/blur_on:", layout="wide", initial_sidebar_state=state)
+    st.set_page_config(page_title=title, page_icon=ICON, layout="wide", initial_sidebar_state=state)
     st.html(STYLE + (PRESENT if presenting() else ""))
     save.begin()
     with st.sidebar:
