@@ -45,14 +45,16 @@ with page.lesson_page("time") as lesson:
         about = {"network": NETWORK, "epochs": ", ".join(map(str, epochs)), **same}
         with right:
             film = play(
-                lesson.slug, "mnist", about, lambda: through_training(epochs, num_images=COLUMNS, **same), columns=COLUMNS
-            )
+                lesson.slug, "mnist", about, lambda: through_training(epochs, num_images=COLUMNS, **same), columns=COLUMNS,
+                rows=[moments.describe(e) for e in epochs],
+            )  # fmt: skip
             if film is not None:
                 names = [moments.describe(int(e)) for e in film.about["epochs"].split(", ")]
                 digits.rows_of_pictures(film.final, names, parts.describe(film.about))
             st.caption(f"{digits.which_epochs(NETWORK)}. Every row starts from the same noise.")
         if film is not None:
             page.section("Every step")
+            st.caption(f"rows: {', '.join(names)}")
             filmstrip(film, f"{lesson.slug}_strip", columns=COLUMNS, alt=parts.describe(film.about))
             parts.downloads(film, f"time-{seed}", columns=COLUMNS)
             page.section("One step, one pixel")
@@ -75,7 +77,7 @@ with page.lesson_page("time") as lesson:
         with right:
             lying = play(
                 lesson.slug, "mnist", about, lambda: truth_and_lie(epochs[0], lie, amount, num_images=COLUMNS, **same),
-                columns=COLUMNS, name="lie", opening="time_lie",
+                columns=COLUMNS, name="lie", opening="time_lie", rows=["told the true t", "lied to"],
             )  # fmt: skip
             if lying is not None:
                 names = ["told the true t", f"t {lying.about['lie']}, amount {lying.about['amount']}"]

@@ -86,7 +86,7 @@ class Take:
 def play(
     slug: str, model: str, about: dict, walk: Callable[[], Iterator], *, columns: int = 8, stream_wide: int = 480,
     channels: tuple[str, ...] = ("xt", "x0_hat"), name: str = "film", opening: str | None = None, x0=None,
-    shortcuts: bool = True, captions: Callable[[dict], Sequence[str]] | None = None,
+    shortcuts: bool = True, captions: Callable[[dict], Sequence[str]] | None = None, rows: Sequence[str] = (),
 ) -> Film | None:  # fmt: skip
     """Run and Stop, streaming; returns the film to show: the live one, or else the one kept from an earlier run.
 
@@ -94,14 +94,14 @@ def play(
         slug, model, opening: which kept film opens the page (opening defaults to slug).
         about, walk, x0, captions: see Take.
         columns: pictures in a row. channels: which of xt, x0_hat, eps stream side by side. stream_wide: pixels, at least.
-        name: tells two walks of one page apart.
+        name: tells two walks of one page apart. rows: what each row of pictures is, said under them while they stream.
         shortcuts: Ctrl+Enter and Escape belong to this one; at most one a page.
     A rerun by any widget, Stop among them, ends a running walk between two steps; what it had reached stays to be seen.
     """
     take = Take(about, walk, opening or slug, captions, x0)
     key = f"{slug}_{name}_{model}"
     run, style = _buttons(key, shortcuts and name.startswith("film"))
-    screen = _Screen(take, model, columns, channels, stream_wide)
+    screen = _Screen(take, model, columns, channels, stream_wide, rows)
     film = st.session_state.get(key)
     if film is not None:
         film.end()
@@ -159,8 +159,8 @@ def _blank(take: Take) -> Film:
 class _Screen:
     """Where one walk is seen: a line that tells how far it is and later what made it, and under it the pictures."""
 
-    def __init__(self, take: Take, model: str, columns: int, channels: tuple[str, ...], wide: int):
-        self.take, self.model, self.columns, self.channels, self.wide = take, model, columns, channels, wide
+    def __init__(self, take: Take, model: str, columns: int, channels: tuple[str, ...], wide: int, rows: Sequence[str] = ()):
+        self.take, self.model, self.columns, self.channels, self.wide, self.rows = take, model, columns, channels, wide, rows
         self.line, self.place = st.empty(), st.empty()
         self.row = None  # the places of a row of pictures, once it stands
 
@@ -212,6 +212,8 @@ class _Screen:
         joined = np.concatenate([x for block in blocks for x in (block, gap)][:-1], axis)
         where = ("",) if len(blocks) == 1 else ("left: ", "right: ") if axis else ("above: ", "below: ")
         words = " · ".join(w + LABELS[c] for w, c in zip(where, self.channels, strict=True))
+        if self.rows:
+            words += f" · rows: {', '.join(self.rows)}"
         return to_data_url(enlarge(Image.fromarray(joined), self.wide)), words
 
     def show(self, film: Film | None, *, kept: bool = True) -> Film | None:
