@@ -23,10 +23,11 @@ import torch
 from torch import nn
 from torchvision import datasets, transforms
 
-from lessons_lib.mnist.data import DATA_DIR, load_digits
-from lessons_lib.mnist.train import COURSE, train
-from lessons_lib.mnist.unet import UNet
-from lessons_lib.precision import autocast_dtype
+from lessons_lib.mnist import DATA_DIR, load_digits
+from lessons_lib.models.digits import COURSE
+from lessons_lib.models.precision import autocast_dtype
+from lessons_lib.models.unet import UNet
+from lessons_lib.training.digits import train
 
 
 def plain(num_hiddens: int, batch_size: int, data: Path, seconds: float) -> float:

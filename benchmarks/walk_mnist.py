@@ -17,8 +17,7 @@ import torch
 from diffusers import DDPMScheduler
 
 from lessons_lib.denoisers import Conditioned
-from lessons_lib.mnist.model import open_network
-from lessons_lib.mnist.sample import condition_of, network_of
+from lessons_lib.models.digits import condition_of, network_of, open_network
 from lessons_lib.samplers import sample
 from lessons_lib.schedule import CLEAN
 

@@ -24,8 +24,9 @@ PROMPT, SCALE, SEED = "a penguin", 3.0, 180
 
 def ours(exactly: bool):
     """Returns a walk: () -> (3, 32, 32) array in [-1, 1]."""
-    from lessons_lib import batching, walks
-    from lessons_lib.models import open_model
+    from lessons_lib.lessons import walks
+    from lessons_lib.models import batching
+    from lessons_lib.models.opening import open_model
     from lessons_lib.schedule import CLEAN
 
     if exactly:
@@ -47,8 +48,8 @@ def theirs():
     import torch
     from diffusers import DiffusionPipeline
 
+    from lessons_lib.models.text_to_image import schedule_of
     from lessons_lib.text_to_image.data import FOLDER
-    from lessons_lib.text_to_image.model import schedule_of
 
     pipeline = DiffusionPipeline.from_pretrained(str(FOLDER / "stage1"), local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)

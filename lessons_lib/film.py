@@ -14,8 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from lessons_lib.places import CACHE
+
 MAX_KEPT = 500_000  # bytes of a kept film
-OPENINGS = Path(__file__).resolve().parents[1] / "cache" / "openings"
+OPENINGS = CACHE / "openings"
 CHANNELS = ("xt", "x0_hat", "eps")
 
 

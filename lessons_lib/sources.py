@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -11,8 +10,9 @@ from torch import Tensor
 
 from lessons_lib.images import to_tensor
 from lessons_lib.pictures import square
+from lessons_lib.places import CACHE
 
-DIGITS = Path(__file__).resolve().parents[1] / "cache" / "mnist" / "digits.png"
+DIGITS = CACHE / "mnist" / "digits.png"
 PHOTOS = {"cat": "chelsea", "astronaut": "astronaut", "coffee": "coffee", "rocket launch": "rocket"}
 
 

@@ -34,8 +34,10 @@ with page.lesson_page("unet") as lesson:
 
         from lessons_lib import metrics
         from lessons_lib.images import to_uint8
-        from lessons_lib.mnist import inside, moments, one_step
-        from lessons_lib.mnist.unet import UNet
+        from lessons_lib.lessons import one_step
+        from lessons_lib.lessons import unet as inside
+        from lessons_lib.models import digits as networks
+        from lessons_lib.models.unet import UNet
 
     conditions = {"time_conditioned": network != "one_step", "num_classes": 10 if network == "class_conditioned" else 0}
     blocks = inside.architecture(D, **conditions)
@@ -63,7 +65,7 @@ with page.lesson_page("unet") as lesson:
 
     page.section("A digit on its way through")
     if digits.ships(network):
-        net, settings = moments.network_at(network, moments.last_epoch(network))
+        net, settings = networks.network_at(network, networks.last_epoch(network))
         left, right = digits.columns(lesson.slug)
         with left:
             x_uint8, name = digits.digit_in_view(lesson.slug)

@@ -33,11 +33,12 @@ with page.lesson_page("train") as lesson:
 
     import streamlit as st
 
-    from lessons_lib import runs
     from lessons_lib.errors import LessonsError
     from lessons_lib.film import OPENINGS
-    from lessons_lib.mnist.data import DATA_DIR, load_digits
-    from lessons_lib.mnist.train import COURSE, batch_loss, train
+    from lessons_lib.mnist import DATA_DIR, load_digits
+    from lessons_lib.models.digits import COURSE
+    from lessons_lib.training import runs
+    from lessons_lib.training.digits import batch_loss, train
     from lessons_lib.ui.training import one_sentence, show_kept, show_run
 
     page.idea(

@@ -22,19 +22,20 @@ with page.lesson_page("one_step") as lesson:
         place = digits.kept(lesson.slug)
 
     from lessons_lib.images import from_unit, to_uint8
-    from lessons_lib.mnist import moments, one_step
-    from lessons_lib.mnist.sample import denoise_once
-    from lessons_lib.mnist.train import batch_loss
-    from lessons_lib.mnist.unet import UNet
+    from lessons_lib.lessons import one_step
+    from lessons_lib.models import digits as networks
+    from lessons_lib.models.digits import denoise_once
+    from lessons_lib.models.unet import UNet
+    from lessons_lib.training.digits import batch_loss
 
     x = one_step.to_unit(x_uint8)
     with place.container():
         shipped = digits.ships("one_step")
-        sigma = moments.last_settings("one_step").sigma if shipped else 0.5
+        sigma = networks.last_settings("one_step").sigma if shipped else 0.5
         noisy = to_uint8(from_unit(one_step.at_sigmas(x, one_step.SIGMAS, seed))).numpy()
         parts.pictures_in_a_row(noisy, [f"sigma: {s:g}" for s in one_step.SIGMAS], f"{name}, noised", wide=56)
         if shipped:
-            look = one_step.through_training(moments.compared("one_step"), x, sigma, seed)
+            look = one_step.through_training(networks.compared("one_step"), x, sigma, seed)
             captions = [f"{a}: {e}" if e.mse else a for a, e in zip(look.names, look.errors, strict=True)]
             parts.pictures_in_a_row(to_uint8(from_unit(look.pictures)).numpy(), captions, f"{name}, seed {seed}", wide=130)
             st.caption(f"live: {digits.which_epochs('one_step')}. Errors are of pixels in [0, 1].")
@@ -42,13 +43,13 @@ with page.lesson_page("one_step") as lesson:
     if shipped:
         page.section("Training, moment by moment")
         epoch = controls.select_slider(
-            lesson.slug, "epoch", moments.moments("one_step"), moments.last_epoch("one_step"), format_func=moments.describe,
+            lesson.slug, "epoch", networks.epochs_of("one_step"), networks.last_epoch("one_step"), format_func=networks.describe,
             help="0 is the network before its first step",
         )  # fmt: skip
         digits.loss_curve("one_step", f"{lesson.slug}_loss", epoch)
         ten, answers = digits.ten_cleaned(epoch, sigma, seed)
         parts.pictures_in_a_row(ten, [f"z {k}" for k in range(10)], f"ten test digits at sigma {sigma:g}", wide=56)
-        parts.pictures_in_a_row(answers, [str(k) for k in range(10)], f"the same, cleaned, {moments.describe(epoch)}", wide=56)
+        parts.pictures_in_a_row(answers, [str(k) for k in range(10)], f"the same, cleaned, {networks.describe(epoch)}", wide=56)
 
     page.section("The equation, with one pixel's numbers")
     one, two = st.columns(2)
@@ -63,7 +64,7 @@ with page.lesson_page("one_step") as lesson:
     if shipped:
         vy = look.pictures[len(look.names) - 2, 0, row, column].item()
         page.equation(rf"(D_\theta(z)-x)^2=({vy:.3f}-{vx:.3f})^2={(vy - vx) ** 2:.4f}")
-        st.caption(f"pixel ({row}, {column}) of {name}; the network {moments.describe(moments.last_epoch('one_step'))}")
+        st.caption(f"pixel ({row}, {column}) of {name}; the network {networks.describe(networks.last_epoch('one_step'))}")
 
         page.section("The measure")
         digits.table(digits.one_step_errors(sigma, seed))

@@ -25,14 +25,15 @@ with page.lesson_page("out_of_its_depth") as lesson:
         place = digits.kept(lesson.slug)
 
     from lessons_lib.images import from_unit, to_uint8
-    from lessons_lib.mnist import moments, one_step
-    from lessons_lib.mnist.sample import denoise_once
+    from lessons_lib.lessons import one_step
+    from lessons_lib.models import digits as networks
+    from lessons_lib.models.digits import denoise_once
 
     x = one_step.to_unit(x_uint8)
     with place.container():
         shipped = digits.ships("one_step")
         if shipped:
-            epoch = moments.last_epoch("one_step")
+            epoch = networks.last_epoch("one_step")
             look = one_step.through_training([epoch], x, sigma, seed)
             captions = [f"{a}: {e}" if e.mse else a for a, e in zip(look.names, look.errors, strict=True)]
             parts.pictures_in_a_row(to_uint8(from_unit(look.pictures)).numpy(), captions, f"{name}, seed {seed}", wide=170)
@@ -44,7 +45,7 @@ with page.lesson_page("out_of_its_depth") as lesson:
     if shipped:
         page.section("Error against sigma")
         nothing = digits.answers_to_nothing(seed)
-        own = list(one_step.error_against_sigma(moments.network_at("one_step", epoch)[0], x, one_step.CURVE, seed))
+        own = list(one_step.error_against_sigma(networks.network_at("one_step", epoch)[0], x, one_step.CURVE, seed))
 
         def draw(rows: list[dict], key: str) -> None:
             sigmas = [r["sigma"] for r in rows]

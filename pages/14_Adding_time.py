@@ -32,24 +32,25 @@ with page.lesson_page("time") as lesson:
         seed = controls.seed()
 
     with right, meanwhile(lesson.slug, "mnist", columns=COLUMNS):
-        from lessons_lib.mnist import errors, moments
-        from lessons_lib.mnist.train import batch_loss
-        from lessons_lib.mnist.unet import FCBlock, UNet
-        from lessons_lib.mnist.walks import LIES, lied_to, through_training, truth_and_lie
+        from lessons_lib.lessons import digits_errors as errors
+        from lessons_lib.lessons.digits_walks import LIES, lied_to, through_training, truth_and_lie
+        from lessons_lib.models import digits as networks
+        from lessons_lib.models.unet import FCBlock, UNet
+        from lessons_lib.training.digits import batch_loss
 
     with right:
         shipped = digits.ships(NETWORK)
     if shipped:
-        epochs, settings = moments.three(NETWORK)[::-1], moments.last_settings(NETWORK)
+        epochs, settings = networks.three(NETWORK)[::-1], networks.last_settings(NETWORK)
         same = {"num_inference_steps": steps, "variance_type": variance_type, "seed": seed}
         about = {"network": NETWORK, "epochs": ", ".join(map(str, epochs)), **same}
         with right:
             film = play(
                 lesson.slug, "mnist", about, lambda: through_training(epochs, num_images=COLUMNS, **same), columns=COLUMNS,
-                rows=[moments.describe(e) for e in epochs],
+                rows=[networks.describe(e) for e in epochs],
             )  # fmt: skip
             if film is not None:
-                names = [moments.describe(int(e)) for e in film.about["epochs"].split(", ")]
+                names = [networks.describe(int(e)) for e in film.about["epochs"].split(", ")]
                 digits.rows_of_pictures(film.final, names, parts.describe(film.about))
             st.caption(f"{digits.which_epochs(NETWORK)}. Every row starts from the same noise.")
         if film is not None:

@@ -22,18 +22,19 @@ with page.lesson_page("class") as lesson:
 
     left, right = st.columns([1, 3], gap="large")
     with right, meanwhile(lesson.slug, "mnist", columns=COLUMNS):
-        from lessons_lib.mnist import errors, moments
-        from lessons_lib.mnist.train import batch_loss
-        from lessons_lib.mnist.unet import UNet
-        from lessons_lib.mnist.walks import DIGITS, four_of_each
+        from lessons_lib.lessons import digits_errors as errors
+        from lessons_lib.lessons.digits_walks import DIGITS, four_of_each
+        from lessons_lib.models import digits as networks
+        from lessons_lib.models.unet import UNet
+        from lessons_lib.training.digits import batch_loss
 
     with right:
         shipped = digits.ships(NETWORK)
     if shipped:
-        last, settings = moments.last_epoch(NETWORK), moments.last_settings(NETWORK)
+        last, settings = networks.last_epoch(NETWORK), networks.last_settings(NETWORK)
         with left:
             epoch = controls.select_slider(
-                lesson.slug, "epoch", moments.moments(NETWORK), last, format_func=moments.describe,
+                lesson.slug, "epoch", networks.epochs_of(NETWORK), last, format_func=networks.describe,
                 help="the network at this moment of its training",
             )  # fmt: skip
             scale = controls.slider(
@@ -58,7 +59,7 @@ with page.lesson_page("class") as lesson:
 
         page.section("Through the training")
         digits.loss_curve(NETWORK, f"{lesson.slug}_loss", epoch)
-        rows = [digits.read_right(e, "class" if e == last else f"class_epoch_{e}") for e in moments.moments(NETWORK)]
+        rows = [digits.read_right(e, "class" if e == last else f"class_epoch_{e}") for e in networks.epochs_of(NETWORK)]
         if any(rows):
             digits.table([row for row in rows if row])
         if film is not None:

@@ -28,18 +28,19 @@ with page.lesson_page("flow") as lesson:
     left, right = st.columns([1, 3], gap="large")
     with right, meanwhile(lesson.slug, "mnist", columns=COLUMNS):
         from lessons_lib import flow
-        from lessons_lib.mnist import errors, moments
-        from lessons_lib.mnist.train import batch_loss
-        from lessons_lib.mnist.unet import UNet
-        from lessons_lib.mnist.walks import DIGITS, four_of_each, four_of_each_by_flow
+        from lessons_lib.lessons import digits_errors as errors
+        from lessons_lib.lessons.digits_walks import DIGITS, four_of_each, four_of_each_by_flow
+        from lessons_lib.models import digits as networks
+        from lessons_lib.models.unet import UNet
+        from lessons_lib.training.digits import batch_loss
 
     with right:
         shipped = digits.ships(NETWORK) and digits.ships(DDPM)
     if shipped:
-        last, other = moments.last_epoch(NETWORK), moments.last_epoch(DDPM)
+        last, other = networks.last_epoch(NETWORK), networks.last_epoch(DDPM)
         with left:
             epoch = controls.select_slider(
-                lesson.slug, "epoch", moments.moments(NETWORK), last, format_func=moments.describe,
+                lesson.slug, "epoch", networks.epochs_of(NETWORK), last, format_func=networks.describe,
                 help="the flow-matching network at this moment of its training",
             )  # fmt: skip
             steps = controls.select_slider(
@@ -136,7 +137,7 @@ with page.lesson_page("flow") as lesson:
                     st.caption(f"t runs from 0, noise, to 1, the picture; here from {t:.3g} to {after:.3g}.")
                     page.equation(rf"u=u_\varnothing+\gamma\,(u_c-u_\varnothing),\qquad\gamma={gamma:g}")
                 else:
-                    schedule = moments.last_settings(DDPM).schedule
+                    schedule = networks.last_settings(DDPM).schedule
                     like = flow.timestep_like(t, schedule)
                     page.equation(
                         rf"\begin{{align*}}\hat\epsilon&=x_t-t\,u={noise:.3f}\\"

@@ -8,14 +8,13 @@ with page.lesson_page("bugs") as lesson:
     import torch
 
     from lessons_lib import metrics
-    from lessons_lib.bugs import BUGS, Pieces, student_walk
     from lessons_lib.images import from_uint8
-    from lessons_lib.mnist.model import open_network
-    from lessons_lib.mnist.sample import condition_of
+    from lessons_lib.lessons.bugs import BUGS, Pieces, student_walk
+    from lessons_lib.lessons.walks import preset_mask
+    from lessons_lib.models.digits import condition_of, open_network
     from lessons_lib.sources import clean_picture
     from lessons_lib.ui.filmstrip import filmstrip
     from lessons_lib.ui.playground import Take, play_each
-    from lessons_lib.walks import preset_mask
 
     page.idea(
         "Everyone who writes a sampler makes the same dozen mistakes, and none of them raises an error: the pictures are merely "

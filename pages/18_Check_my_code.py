@@ -6,7 +6,7 @@ with page.lesson_page("check") as lesson:
     import numpy as np
     import streamlit as st
 
-    from lessons_lib import check
+    from lessons_lib.lessons import check
 
     page.idea(
         "Your own `forward`, `one_step`, `cfg`, `inpaint` and `iterative_denoise`, checked without showing your code to anyone: run them "

@@ -6,13 +6,14 @@ with page.lesson_page("denoise", models=None) as lesson:
     import streamlit as st
     import torch
 
-    from lessons_lib import measures, metrics
+    from lessons_lib import metrics
     from lessons_lib.images import from_uint8, lowpass, to_uint8
-    from lessons_lib.models import open_model
+    from lessons_lib.lessons import measures
+    from lessons_lib.lessons.walks import denoise_from
+    from lessons_lib.models.opening import open_model
     from lessons_lib.samplers import sample
     from lessons_lib.ui.measure import measured
     from lessons_lib.ui.sources import pick_picture
-    from lessons_lib.walks import denoise_from
 
     page.idea(
         "One noisy picture, three ways out. **Gaussian blur** averages the noise away, and the edges with it. A network can "

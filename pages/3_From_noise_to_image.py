@@ -21,12 +21,12 @@ with page.lesson_page("sampling", models=None) as lesson:
     with meanwhile(lesson.slug, name):
         import torch
 
-        from lessons_lib import measures
         from lessons_lib.images import from_uint8
-        from lessons_lib.models import open_model
+        from lessons_lib.lessons import measures
+        from lessons_lib.lessons.walks import from_noise, upscale
+        from lessons_lib.models.opening import open_model
         from lessons_lib.samplers import move, sample
         from lessons_lib.ui.measure import measured
-        from lessons_lib.walks import from_noise, upscale
 
         model = open_model(name)
     warm(name)

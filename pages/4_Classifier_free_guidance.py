@@ -21,12 +21,12 @@ with page.lesson_page("guidance", models=None) as lesson:
         import numpy as np
         import torch
 
-        from lessons_lib import measures
         from lessons_lib.denoisers import ask, guided
         from lessons_lib.images import eps_picture, to_uint8
-        from lessons_lib.models import open_model
+        from lessons_lib.lessons import measures
+        from lessons_lib.lessons.walks import SCALES, from_noise, over_guidance_scales
+        from lessons_lib.models.opening import open_model
         from lessons_lib.ui.measure import measured
-        from lessons_lib.walks import SCALES, from_noise, over_guidance_scales
 
         model = open_model(name)
     warm(name)

@@ -8,10 +8,10 @@ with page.lesson_page("sdedit", models=None) as lesson:
 
     from lessons_lib import metrics
     from lessons_lib.images import from_uint8, to_uint8
-    from lessons_lib.models import open_model
-    from lessons_lib.openings import i_starts_of
+    from lessons_lib.lessons.openings import i_starts_of
+    from lessons_lib.lessons.walks import image_to_image
+    from lessons_lib.models.opening import open_model
     from lessons_lib.ui.sources import pick_picture
-    from lessons_lib.walks import image_to_image
 
     page.idea(
         "Noise a picture a little, and walk back: the network repairs what the noise destroyed, with what it thinks belongs there. "

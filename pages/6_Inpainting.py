@@ -8,12 +8,12 @@ with page.lesson_page("inpainting", models=None) as lesson:
 
     from lessons_lib.errors import LessonsError
     from lessons_lib.images import from_uint8, to_uint8
-    from lessons_lib.models import open_model
+    from lessons_lib.lessons.walks import inpainting
+    from lessons_lib.models.opening import open_model
     from lessons_lib.samplers import inpaint
     from lessons_lib.ui.canvas import mask_on
     from lessons_lib.ui.contact import contact_sheet
     from lessons_lib.ui.sources import pick_picture
-    from lessons_lib.walks import inpainting
 
     page.idea(
         "Walk from pure noise as always, but after every move put the original back everywhere outside a mask, noised to the "

@@ -29,14 +29,14 @@ with page.lesson_page("anagrams", models=None) as lesson:
 
         from lessons_lib.denoisers import anagram
         from lessons_lib.images import from_uint8, to_uint8
-        from lessons_lib.models import open_model
-        from lessons_lib.openings import anagram_prompts
-        from lessons_lib.pairs import read_both
+        from lessons_lib.lessons.openings import anagram_prompts
+        from lessons_lib.lessons.pairs import read_both
+        from lessons_lib.lessons.walks import anagrams, seeds_of
+        from lessons_lib.models.opening import open_model
         from lessons_lib.ui import readings
         from lessons_lib.ui.contact import contact_sheet
         from lessons_lib.ui.turntable import under_the_hand
         from lessons_lib.views import VIEWS
-        from lessons_lib.walks import anagrams, seeds_of
 
         model = open_model(name)
     warm(name)

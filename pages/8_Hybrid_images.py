@@ -20,13 +20,13 @@ with page.lesson_page("hybrids", models=None) as lesson:
 
         from lessons_lib.denoisers import hybrid
         from lessons_lib.images import from_uint8, log_spectrum, lowpass, to_uint8
-        from lessons_lib.models import open_model
-        from lessons_lib.openings import gaussian_of_page, hybrid_prompts
-        from lessons_lib.pairs import read_both
+        from lessons_lib.lessons.openings import gaussian_of_page, hybrid_prompts
+        from lessons_lib.lessons.pairs import read_both
+        from lessons_lib.lessons.walks import from_afar, hybrids, seeds_of
+        from lessons_lib.models.opening import open_model
         from lessons_lib.ui import readings
         from lessons_lib.ui.contact import contact_sheet
         from lessons_lib.ui.turntable import under_the_hand
-        from lessons_lib.walks import from_afar, hybrids, seeds_of
 
         model = open_model(name)
     warm(name)

@@ -20,14 +20,15 @@ with page.lesson_page("prompts", models=None) as lesson:
         import torch
 
         from lessons_lib.images import from_uint8
-        from lessons_lib.models import available, open_model
-        from lessons_lib.openings import gaussian_of_page, hybrid_prompts
-        from lessons_lib.pairs import read_both
+        from lessons_lib.lessons.openings import gaussian_of_page, hybrid_prompts
+        from lessons_lib.lessons.pairs import read_both
+        from lessons_lib.lessons.walks import blends, from_afar, hybrids, seeds_of, shares, upscale
+        from lessons_lib.models.names import available
+        from lessons_lib.models.opening import open_model
         from lessons_lib.ui import readings
         from lessons_lib.ui.contact import contact_sheet
         from lessons_lib.ui.turntable import under_the_hand
         from lessons_lib.ui.words import embeddings_of_ones_own, how_it_learned, print_size, what_the_model_knows
-        from lessons_lib.walks import blends, from_afar, hybrids, seeds_of, shares, upscale
 
         model = open_model(name)
     warm(name)

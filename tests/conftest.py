@@ -30,7 +30,7 @@ def exact(monkeypatch):
     """Shared networks compute in float32 for this test, as diffusers' pipelines do."""
     from contextlib import nullcontext
 
-    from lessons_lib import batching
+    from lessons_lib.models import batching
 
     monkeypatch.setattr(batching, "autocast", nullcontext)
 

@@ -4,13 +4,22 @@ from dataclasses import replace
 
 import streamlit as st
 
-from lessons_lib.mnist import model, moments, train, walks
+from lessons_lib.lessons import digits_walks as walks
+from lessons_lib.models import digits as networks
+from lessons_lib.training import digits as train
 
 
 def ship(monkeypatch, folder, **epochs_of: tuple[int, ...]) -> None:
     """Let the pages find networks of 4 hidden channels in `folder`: ship(..., one_step=(1, 5)). No others ship."""
-    monkeypatch.setattr(model, "FOLDER", folder)
-    for cached in (model.open_network, moments.network_at, moments.step_of, moments.losses, moments.restarts, walks.shared):
+    monkeypatch.setattr(networks, "FOLDER", folder)
+    for cached in (
+        networks.open_network,
+        networks.network_at,
+        networks.step_of,
+        networks.losses,
+        networks.restarts,
+        walks.shared,
+    ):
         cached.cache_clear()
     st.cache_data.clear()
     st.cache_resource.clear()

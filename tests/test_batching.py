@@ -8,10 +8,10 @@ import time
 import pytest
 import torch
 
-from lessons_lib import batching
-from lessons_lib.batching import MAX_BATCH, Batched
 from lessons_lib.denoisers import Conditioned, Prediction, guided
-from lessons_lib.precision import autocast_dtype
+from lessons_lib.models import batching
+from lessons_lib.models.batching import MAX_BATCH, Batched
+from lessons_lib.models.precision import autocast_dtype
 from lessons_lib.samplers import sample
 from lessons_lib.schedule import Schedule
 
@@ -77,9 +77,8 @@ def test_many_threads_get_their_own_answers(variance, patient):
 
 
 def test_a_real_network_answers_as_if_asked_alone(patient, exact):
-    from lessons_lib.mnist.sample import condition_of, network_of
-    from lessons_lib.mnist.train import COURSE
-    from lessons_lib.mnist.unet import UNet
+    from lessons_lib.models.digits import COURSE, condition_of, network_of
+    from lessons_lib.models.unet import UNet
 
     unet = UNet(4, time_conditioned=True, num_classes=10).eval()
     network = network_of(unet, COURSE["class_conditioned"])
@@ -223,7 +222,7 @@ def test_answers_can_be_used_where_gradients_are_on():
 
 CORES = """
 import threading, torch
-from lessons_lib.batching import Batched
+from lessons_lib.models.batching import Batched
 from lessons_lib.denoisers import Prediction
 
 torch.set_num_threads(2)

@@ -13,8 +13,8 @@ import pytest
 pytest.importorskip("playwright", reason="browser tests need playwright: pip install playwright")
 from playwright.sync_api import expect  # noqa: E402
 
-from lessons_lib.runs import runs  # noqa: E402
-from lessons_lib.runs.lock import is_held  # noqa: E402
+from lessons_lib.training import runs  # noqa: E402
+from lessons_lib.training.lock import is_held  # noqa: E402
 from lessons_lib.ui.lessons import ROOT  # noqa: E402
 from tests.browsing import visit  # noqa: E402
 

@@ -6,15 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from lessons_lib import bugs, check
 from lessons_lib.denoisers import Conditioned, guided
 from lessons_lib.errors import LessonsError
-from lessons_lib.mnist.model import open_network
-from lessons_lib.mnist.sample import condition_of, network_of
-from lessons_lib.mnist.train import COURSE
+from lessons_lib.lessons import bugs, check
+from lessons_lib.lessons.walks import preset_mask
+from lessons_lib.models.digits import COURSE, condition_of, network_of, open_network
 from lessons_lib.samplers import sample
 from lessons_lib.sources import clean_picture
-from lessons_lib.walks import preset_mask
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from lessons_lib.errors import LessonsError
-from lessons_lib.text_to_image import deepfloyd
-from lessons_lib.text_to_image.model import embeddings_from_file, words_from_file
+from lessons_lib.models import deepfloyd
+from lessons_lib.models.text_to_image import embeddings_from_file, words_from_file
 
 WIDTH = 32
 pytestmark = pytest.mark.slow  # opens diffusers
@@ -57,7 +57,7 @@ def repository(tmp_path_factory):
 
 
 def test_both_stages_walk(repository, monkeypatch):
-    from lessons_lib import walks
+    from lessons_lib.lessons import walks
 
     monkeypatch.setenv(deepfloyd.EMBEDDINGS, str(repository / "embeddings.pt"))
     model = deepfloyd.open_deepfloyd("IF-I-M", repository=repository / "one", stage2=repository / "two", width=WIDTH)

@@ -4,10 +4,11 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from lessons_lib.mnist import inside, one_step
-from lessons_lib.mnist.shown import shown_digits
-from lessons_lib.mnist.train import COURSE
-from lessons_lib.mnist.unet import UNet
+from lessons_lib.lessons import one_step
+from lessons_lib.lessons import unet as inside
+from lessons_lib.models.digits import COURSE
+from lessons_lib.models.unet import UNet
+from lessons_lib.test_digits import shown_digits
 from tests.part_b import ship
 
 

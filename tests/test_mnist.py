@@ -15,22 +15,15 @@ import torch
 from torch.nn.functional import mse_loss
 
 from lessons_lib import checkpoints
+from lessons_lib import mnist as data
+from lessons_lib.curves import read_losses
 from lessons_lib.errors import LessonsError
-from lessons_lib.mnist import data, sample, unet
-from lessons_lib.mnist.train import (
-    COURSE,
-    NETWORKS,
-    Settings,
-    batch_loss,
-    begin_from,
-    load_weights,
-    make_unet,
-    read_losses,
-    save_weights,
-    train,
-)
-from lessons_lib.mnist.unet import UNet, num_parameters
-from lessons_lib.precision import autocast_dtype
+from lessons_lib.models import digits as sample
+from lessons_lib.models import unet
+from lessons_lib.models.digits import COURSE, NETWORKS, Settings, load_weights, make_unet, save_weights
+from lessons_lib.models.precision import autocast_dtype
+from lessons_lib.models.unet import UNet, num_parameters
+from lessons_lib.training.digits import batch_loss, begin_from, train, training_samples
 
 # --- the UNet -----------------------------------------------------------------------------------------------------------
 
@@ -413,7 +406,7 @@ def test_the_learning_rate_falls_a_step_per_epoch(digits, tmp_path, monkeypatch)
 
 
 def test_every_digit_is_seen_once_an_epoch_in_another_order(digits, tmp_path, monkeypatch):
-    from lessons_lib.mnist import train as module
+    from lessons_lib.training import digits as module
 
     seen = []
     monkeypatch.setattr(
@@ -469,7 +462,7 @@ def test_a_full_disk_is_one_sentence_and_keeps_the_old_checkpoint(what, digits, 
 
 
 def test_a_loss_that_is_no_number_is_one_sentence_and_is_not_kept(digits, tmp_path, monkeypatch):
-    from lessons_lib.mnist import train as module
+    from lessons_lib.training import digits as module
 
     with closing(train(TINY["one_step"], digits, tmp_path)) as run:
         list(islice(run, 3))
@@ -567,7 +560,7 @@ def test_one_hot_conditions():
 @pytest.mark.parametrize("network", NETWORKS)
 def test_training_samples_are_the_same_each_time_and_leave_the_mode(network, digits):
     net = make_unet(TINY[network]).train()
-    first, again = (sample.training_samples(net, TINY[network], digits, n=4, num_inference_steps=3) for _ in range(2))
+    first, again = (training_samples(net, TINY[network], digits, n=4, num_inference_steps=3) for _ in range(2))
     assert torch.equal(first, again)
     assert first.shape == (4, 1, 28, 28)
     assert first.abs().max() <= 1
@@ -578,7 +571,7 @@ def test_training_samples_are_the_same_each_time_and_leave_the_mode(network, dig
 
 
 def run_cli(*args):
-    command = [sys.executable, "-m", "lessons_lib.mnist.train", *map(str, args)]
+    command = [sys.executable, "-m", "lessons_lib.training.digits", *map(str, args)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from lessons_lib.mnist import moments, one_step
-from lessons_lib.mnist.shown import shown_digits
-from lessons_lib.mnist.train import COURSE, make_unet, save_weights
-from lessons_lib.mnist.unet import UNet
+from lessons_lib.curves import thinned
+from lessons_lib.lessons import one_step
+from lessons_lib.models import digits as networks
+from lessons_lib.models.digits import COURSE, make_unet, save_weights
+from lessons_lib.models.unet import UNet
+from lessons_lib.test_digits import shown_digits
 from tests.part_b import ship
 
 
@@ -79,19 +81,19 @@ def test_the_shown_digits_are_ten_of_each_and_the_average_is_one_of_digits():
 
 def test_moments_are_the_untrained_network_and_what_ships(tmp_path, monkeypatch):
     ship(monkeypatch, tmp_path, one_step=(1, 5), time_conditioned=(3,))
-    assert moments.moments("one_step") == [0, 1, 5]
-    assert moments.compared("one_step") == [1, 5]
-    assert moments.compared("time_conditioned") == [0, 3]
-    assert moments.moments("class_conditioned") == moments.compared("class_conditioned") == []
-    assert (moments.step_of("one_step", 5), moments.step_of("one_step", 0)) == (500, 0)
-    untrained, settings = moments.network_at("one_step", 0)
+    assert networks.epochs_of("one_step") == [0, 1, 5]
+    assert networks.compared("one_step") == [1, 5]
+    assert networks.compared("time_conditioned") == [0, 3]
+    assert networks.epochs_of("class_conditioned") == networks.compared("class_conditioned") == []
+    assert (networks.step_of("one_step", 5), networks.step_of("one_step", 0)) == (500, 0)
+    untrained, settings = networks.network_at("one_step", 0)
     assert torch.equal(untrained.out.weight, make_unet(settings).out.weight)
     assert not untrained.training
 
 
 def test_smoothed_keeps_the_mean_and_the_ends():
-    xs, ys = moments.smoothed(list(range(1, 1001)), [float(i) for i in range(1, 1001)], points=100)
+    xs, ys = thinned(list(range(1, 1001)), [float(i) for i in range(1, 1001)], points=100)
     assert len(xs) == 100
     assert xs == ys
     assert (xs[0], xs[-1]) == (5.5, 995.5)
-    assert moments.smoothed([], []) == ([], [])
+    assert thinned([], []) == ([], [])

@@ -6,19 +6,22 @@ import torch
 from lessons_lib import metrics
 from lessons_lib.film import Film, opening_path
 from lessons_lib.images import from_uint8
-from lessons_lib.judge import open_judge
-from lessons_lib.models import available, open_model
-from lessons_lib.openings import LESSONS, i_starts_of
-from lessons_lib.pairs import read_both
+from lessons_lib.lessons.openings import LESSONS, i_starts_of
+from lessons_lib.lessons.pairs import read_both
+from lessons_lib.lessons.walks import from_afar
+from lessons_lib.models.judge import open_judge
+from lessons_lib.models.names import available
+from lessons_lib.models.opening import open_model
 from lessons_lib.views import VIEWS
-from lessons_lib.walks import from_afar
 
 MODELS = ("emoji", "mnist")
 
 
 def final_of(lesson: str, model: str) -> tuple[Film, torch.Tensor]:
     film = Film.load(opening_path(lesson, model))
-    assert film is not None, f"nothing is kept for {lesson} on {model}: python -m lessons_lib.openings {model} --only {lesson}"
+    assert film is not None, (
+        f"nothing is kept for {lesson} on {model}: python -m lessons_lib.lessons.openings {model} --only {lesson}"
+    )
     return film, from_uint8(torch.from_numpy(film.final))
 
 

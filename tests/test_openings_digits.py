@@ -4,8 +4,10 @@ import json
 
 import pytest
 
-from lessons_lib import film, measures
-from lessons_lib.mnist import errors, one_step, openings
+from lessons_lib import film
+from lessons_lib.lessons import digits_errors as errors
+from lessons_lib.lessons import digits_openings as openings
+from lessons_lib.lessons import measures, one_step
 from tests.pages import opened
 from tests.part_b import ship, shown
 

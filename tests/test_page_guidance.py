@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from lessons_lib import measures
 from lessons_lib.film import Film, opening_path
-from lessons_lib.models import available, open_model
-from lessons_lib.walks import SCALES, over_guidance_scales
+from lessons_lib.lessons import measures
+from lessons_lib.lessons.walks import SCALES, over_guidance_scales
+from lessons_lib.models.names import available
+from lessons_lib.models.opening import open_model
 from tests.pages import captions, opened, press
 
 MODELS = [pytest.param(m, marks=[] if m == "mnist" else [pytest.mark.slow]) for m in available()]
@@ -44,7 +45,7 @@ def test_five_pictures_at_the_chosen_scale():
 
 def test_opening_is_labelled_and_a_changed_setting_is_said():
     if not opening_path("guidance", "mnist").exists():
-        pytest.skip("no opening was kept in this checkout: python -m lessons_lib.openings mnist")
+        pytest.skip("no opening was kept in this checkout: python -m lessons_lib.lessons.openings mnist")
     at = opened("guidance", model="mnist")
     assert any("kept from an earlier run" in m.value for m in at.caption)
     assert not any("changed since" in m.value for m in at.caption)
@@ -75,7 +76,7 @@ def test_bad_values_in_the_link_do_no_harm(name, bad):
 
 
 def test_kept_measure_says_when_how_many_and_by_what(tmp_path, monkeypatch):
-    """`python -m lessons_lib.measures guidance`: the JSON that the page draws."""
+    """`python -m lessons_lib.lessons.measures guidance`: the JSON that the page draws."""
     monkeypatch.setattr(measures, "OPENINGS", tmp_path)
     rows = iter([{"guidance_scale": 0.0, "accuracy": 0.1, "top5": 0.5, "diversity": 0.9}])
     monkeypatch.setitem(measures.MEASURES, "guidance", lambda model, num_images=60: rows)

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from lessons_lib.film import opening_path
-from lessons_lib.models import available, open_model
-from lessons_lib.walks import from_noise, upscale
+from lessons_lib.lessons.walks import from_noise, upscale
+from lessons_lib.models.names import available
+from lessons_lib.models.opening import open_model
 from tests.pages import captions, opened, press
 
 MODELS = [pytest.param(m, marks=[] if m == "mnist" else [pytest.mark.slow]) for m in available()]
@@ -77,8 +78,8 @@ def test_a_seed_repeats_the_picture_to_the_bit_and_another_does_not():
 def test_stage_2_starts_from_the_small_picture_and_ends_large():
     """upscale(): the upscaler is given the small picture, its prompts and the noise level, and its own walk makes the large one."""
     from lessons_lib.denoisers import perfect
+    from lessons_lib.models.text_to_image import Upscaler
     from lessons_lib.schedule import Schedule
-    from lessons_lib.text_to_image.model import Upscaler
 
     schedule = Schedule.cosine(1000)
     given = {}

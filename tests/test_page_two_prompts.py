@@ -6,8 +6,8 @@ import pytest
 import torch
 from PIL import Image
 
-from lessons_lib.models import available
-from lessons_lib.pairs import Readings, read_both
+from lessons_lib.lessons.pairs import Readings, read_both
+from lessons_lib.models.names import available
 from lessons_lib.ui import readings, words
 from tests.pages import opened, press
 
@@ -151,8 +151,8 @@ def test_embeddings_are_checked_in_one_sentence():
 
 @pytest.mark.skipif("emoji" not in MODELS, reason="the small text-to-image model is not here")
 def test_own_embeddings_speak_for_this_session_alone():
-    from lessons_lib.models import open_model
-    from lessons_lib.text_to_image.model import with_embeddings
+    from lessons_lib.models.opening import open_model
+    from lessons_lib.models.text_to_image import with_embeddings
 
     model = open_model("emoji")
     cat, nothing = (model.denoiser(p).condition for p in ("a cat", ""))
@@ -196,7 +196,7 @@ def test_readings_count_the_worse_side():
 
 
 def test_the_judge_reads_a_turned_six_as_nine():
-    from lessons_lib.models import open_model
+    from lessons_lib.models.opening import open_model
     from lessons_lib.sources import clean_picture
     from lessons_lib.views import VIEWS
 

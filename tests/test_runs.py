@@ -20,11 +20,11 @@ import torch
 
 from lessons_lib import checkpoints
 from lessons_lib.errors import LessonsError
-from lessons_lib.mnist import train as mnist_train
-from lessons_lib.mnist.data import Digits
-from lessons_lib.mnist.train import COURSE
-from lessons_lib.runs import runs, worker
-from lessons_lib.runs.lock import is_held, take
+from lessons_lib.mnist import Digits
+from lessons_lib.models.digits import COURSE
+from lessons_lib.training import digits as mnist_train
+from lessons_lib.training import runs, worker
+from lessons_lib.training.lock import is_held, take
 from tests.pages import opened, press
 
 TINY = replace(COURSE["class_conditioned"], num_hiddens=4, batch_size=20, epochs=60, num_digits=200, T=20)  # small and quick
@@ -34,7 +34,7 @@ SHORT = replace(TINY, network="one_step", epochs=3)  # 30 steps, a checkpoint ev
 EAGER = """
 import sys
 from pathlib import Path
-from lessons_lib.runs import worker
+from lessons_lib.training import worker
 worker.give_way = lambda: None
 worker.process(Path(sys.argv[1]), *map(int, sys.argv[2:]))
 """

@@ -13,14 +13,14 @@ import torch
 from diffusers import DiffusionPipeline, IFPipeline, IFSuperResolutionPipeline
 from safetensors import safe_open
 
-from lessons_lib import walks
 from lessons_lib.errors import LessonsError
-from lessons_lib.judge import FOLDERS, accuracy, open_judge
-from lessons_lib.models import open_model
+from lessons_lib.lessons import walks
+from lessons_lib.models.fast_unet import LaidOut, prepare
+from lessons_lib.models.judge import FOLDERS, accuracy, open_judge
+from lessons_lib.models.opening import open_model
+from lessons_lib.models.text_to_image import check_prompt, concept_of, open_folder, open_pipeline, unknown_words
 from lessons_lib.schedule import CLEAN, Schedule
 from lessons_lib.text_to_image import data, small_model, train
-from lessons_lib.text_to_image.model import check_prompt, concept_of, open_folder, open_pipeline, unknown_words
-from lessons_lib.text_to_image.prepared import LaidOut, prepare
 
 # --- data and words -----------------------------------------------------------------------------------------------------
 
@@ -245,8 +245,8 @@ def test_both_stages_opened_by_two_sessions_at_once_are_whole():
     """As when a page asks for stage 2 while stage 1 is still being warmed; in a process of its own, where nothing is open yet."""
     code = """
 import threading, torch
-from lessons_lib import walks
-from lessons_lib.models import open_model
+from lessons_lib.lessons import walks
+from lessons_lib.models.opening import open_model
 model = open_model("emoji")
 thread = threading.Thread(target=model.warm)
 thread.start()

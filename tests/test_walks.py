@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from lessons_lib import metrics, walks
+from lessons_lib import metrics
 from lessons_lib.denoisers import Conditioned, Prediction
-from lessons_lib.models import Model
-from lessons_lib.openings import i_starts_of
+from lessons_lib.lessons import walks
+from lessons_lib.lessons.openings import i_starts_of
+from lessons_lib.models.model import Model
 from lessons_lib.schedule import Schedule
 
 SCHEDULE = Schedule.cosine()

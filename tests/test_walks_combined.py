@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from lessons_lib import walks
 from lessons_lib.denoisers import Conditioned, Prediction, anagram, hybrid
 from lessons_lib.images import lowpass
-from lessons_lib.models import Model, open_model
+from lessons_lib.lessons import walks
+from lessons_lib.models.model import Model
+from lessons_lib.models.opening import open_model
 from lessons_lib.samplers import sample
 from lessons_lib.schedule import Schedule
 from lessons_lib.views import VIEWS

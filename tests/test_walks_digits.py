@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from lessons_lib.denoisers import Prediction, perfect
-from lessons_lib.mnist import errors, walks
-from lessons_lib.mnist.moments import last_epoch
-from lessons_lib.mnist.train import COURSE
+from lessons_lib.lessons import digits_errors as errors
+from lessons_lib.lessons import digits_walks as walks
+from lessons_lib.models.digits import COURSE, last_epoch
 from lessons_lib.samplers import sample
 from lessons_lib.schedule import Schedule
 from tests.part_b import ship

@@ -19,7 +19,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-FOLDER = Path(__file__).resolve().parents[2] / "cache" / "text_to_image"
+from lessons_lib.places import CACHE
+
+FOLDER = CACHE / "text_to_image"
 SIZE = 64
 COLUMNS = 32
 STYLES = ("noto", "fluent", "twemoji")

@@ -12,15 +12,16 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-from lessons_lib import metrics, walks
+from lessons_lib import metrics
 from lessons_lib.denoisers import Conditioned, guided
 from lessons_lib.images import to_uint8
-from lessons_lib.judge import open_judge
+from lessons_lib.lessons import walks
+from lessons_lib.models.judge import open_judge
+from lessons_lib.models.text_to_image import network_of
 from lessons_lib.pictures import tiled
 from lessons_lib.samplers import sample
 from lessons_lib.schedule import CLEAN, Schedule
 from lessons_lib.text_to_image import data, small_model
-from lessons_lib.text_to_image.model import network_of
 
 
 @torch.no_grad()
@@ -144,7 +145,7 @@ def main() -> None:
     parser.add_argument("--guidance-scale", type=float, default=3.0)
     parser.add_argument("--stage", type=int, choices=(1, 2), default=1)
     args = parser.parse_args()
-    from lessons_lib.models import open_model
+    from lessons_lib.models.opening import open_model
 
     model = open_model("emoji")
     folder = data.FOLDER / f"stage{args.stage}"

@@ -30,10 +30,10 @@ from torch.nn.functional import avg_pool2d, cross_entropy, interpolate, mse_loss
 
 from lessons_lib import checkpoints
 from lessons_lib.errors import LessonsError
-from lessons_lib.precision import autocast
+from lessons_lib.models.precision import autocast
+from lessons_lib.models.text_to_image import open_pipeline
 from lessons_lib.schedule import Schedule
 from lessons_lib.text_to_image import data, small_model
-from lessons_lib.text_to_image.model import open_pipeline
 
 RUNS = data.FOLDER.parent / "runs" / "text_to_image"
 EMA = 0.998
@@ -273,7 +273,7 @@ def _sheet(folder: Path, settings: Settings, step: int, loss: float, tokenizer, 
     """Fixed prompts from a fixed seed, as a picture and as the judge's verdict in log.jsonl."""
     line = {"step": step, "images": images_seen(settings, step), "loss": round(loss, 5)}
     if settings.stage == "stage1":
-        from lessons_lib.judge import open_judge
+        from lessons_lib.models.judge import open_judge
         from lessons_lib.text_to_image.report import draw
 
         x = draw(unet, tokenizer, encoder, list(data.SHEET_PROMPTS), seed=settings.seed)

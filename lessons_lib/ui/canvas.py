@@ -9,9 +9,9 @@ from PIL import Image
 from torch import Tensor
 
 from lessons_lib.images import to_tensor, to_uint8
+from lessons_lib.lessons.walks import MASKS, preset_mask
 from lessons_lib.pictures import enlarge, square, tiled
 from lessons_lib.ui import controls
-from lessons_lib.walks import MASKS, preset_mask
 
 SIDE = 240  # CSS pixels
 COLOURS = {

@@ -117,14 +117,14 @@ def prompts(page: str, model, n: int = 3, *, at_most: int = 5) -> list[str]:
 
 
 def default_model() -> str:
-    from lessons_lib.models import available
+    from lessons_lib.models.names import available
 
     return available()[0]
 
 
 def model_name(names: Sequence[str] | None = None) -> str:
     """The chosen model's name; the picker stands in the sidebar and its choice travels with the link."""
-    from lessons_lib.models import TITLES, available
+    from lessons_lib.models.names import TITLES, available
 
     names = list(names or available())
     chosen = st.selectbox(

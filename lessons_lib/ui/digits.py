@@ -10,8 +10,8 @@ import streamlit as st
 from PIL import Image
 
 from lessons_lib.film import Film, opening_path
-from lessons_lib.mnist.shown import OF_EACH, shown_digits
 from lessons_lib.pictures import enlarge, tiled, to_data_url
+from lessons_lib.test_digits import OF_EACH, shown_digits
 from lessons_lib.ui import controls, parts, save
 from lessons_lib.ui.lessons import lesson
 
@@ -70,7 +70,7 @@ def kept(slug: str, columns: int = 8) -> st.delta_generator.DeltaGenerator:
 
 def ships(network: str) -> bool:
     """True if the network's weights ship; otherwise one sentence and the way to the Train page."""
-    from lessons_lib.mnist.model import shipped_epochs
+    from lessons_lib.models.digits import shipped_epochs
 
     if shipped_epochs(network):
         return True
@@ -82,8 +82,7 @@ def ships(network: str) -> bool:
 
 def which_epochs(network: str) -> str:
     """One sentence: which networks these are, from their own files."""
-    from lessons_lib.mnist.model import shipped_epochs
-    from lessons_lib.mnist.moments import last_epoch, network_at
+    from lessons_lib.models.digits import last_epoch, network_at, shipped_epochs
 
     _, settings = network_at(network, last_epoch(network))
     epochs = shipped_epochs(network)
@@ -97,13 +96,14 @@ def which_epochs(network: str) -> str:
 
 def loss_curve(network: str, key: str, epoch: int | None = None) -> None:
     """The shipped training's loss on a log axis, a moment of it marked."""
-    from lessons_lib.mnist.moments import describe, losses, restarts, smoothed, step_of
+    from lessons_lib.curves import thinned
+    from lessons_lib.models.digits import describe, losses, restarts, step_of
 
     steps, values = losses(network)
     if not steps:
         st.caption(f"The loss curve of the {WORDS[network]} does not ship with this copy.")
         return
-    xs, ys = smoothed(steps, values)
+    xs, ys = thinned(steps, values)
     marked = {} if epoch is None else {"mark": step_of(network, epoch), "mark_label": describe(epoch)}
     parts.line_plot({"training loss": (xs, ys)}, "step", "mean squared error", key, log_y=True, **marked)
     width = -(-len(steps) // 300)
@@ -146,7 +146,7 @@ def judged(batch: np.ndarray, labels: list[int], alt: str) -> list[int]:
     import torch
 
     from lessons_lib.images import from_uint8
-    from lessons_lib.mnist.errors import readings
+    from lessons_lib.lessons.digits_errors import readings
 
     read = readings(from_uint8(torch.from_numpy(batch)))[0].tolist()
     cells = []
@@ -180,8 +180,8 @@ def read_right(epoch: int, opening: str) -> dict | None:
     import torch
 
     from lessons_lib.images import from_uint8
-    from lessons_lib.mnist.errors import readings
-    from lessons_lib.mnist.moments import describe
+    from lessons_lib.lessons.digits_errors import readings
+    from lessons_lib.models.digits import describe
 
     film = Film.load(opening_path(opening, "mnist"))
     if film is None:
@@ -203,9 +203,8 @@ def table(rows: list[dict]) -> None:
 def ten_cleaned(epoch: int, sigma: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """One of each test digit noised, and what the one-step denoiser made of them at that moment: two (10, 1, 28, 28) uint8."""
     from lessons_lib.images import from_unit, to_uint8
-    from lessons_lib.mnist import one_step
-    from lessons_lib.mnist.moments import network_at
-    from lessons_lib.mnist.sample import denoise_once
+    from lessons_lib.lessons import one_step
+    from lessons_lib.models.digits import denoise_once, network_at
 
     z = one_step.noised(one_step.to_unit(shown_digits().images[1::OF_EACH]), sigma, seed)
     return tuple(to_uint8(from_unit(v)).numpy() for v in (z, denoise_once(network_at("one_step", epoch)[0], z)))
@@ -215,14 +214,15 @@ def ten_cleaned(epoch: int, sigma: float, seed: int) -> tuple[np.ndarray, np.nda
 def one_step_errors(sigma: float, seed: int, num_digits: int = 20) -> list[dict]:
     """MSE, PSNR and sharpness of the noisy digits and of the one-step denoiser's answers through its training."""
     from lessons_lib import metrics
-    from lessons_lib.mnist import moments, one_step
-    from lessons_lib.mnist.sample import denoise_once
+    from lessons_lib.lessons import one_step
+    from lessons_lib.models import digits as networks
+    from lessons_lib.models.digits import denoise_once
 
     x = one_step.to_unit(shown_digits().images[:: OF_EACH * 10 // num_digits])
     z = one_step.noised(x, sigma, seed)
     rows = {"noisy input": z}
-    for epoch in moments.moments("one_step"):
-        rows[f"network {moments.describe(epoch)}"] = denoise_once(moments.network_at("one_step", epoch)[0], z)
+    for epoch in networks.epochs_of("one_step"):
+        rows[f"network {networks.describe(epoch)}"] = denoise_once(networks.network_at("one_step", epoch)[0], z)
     rows["original"] = x
     made = []
     for name, y in rows.items():
@@ -241,7 +241,7 @@ def one_step_errors(sigma: float, seed: int, num_digits: int = 20) -> list[dict]
 @st.cache_resource(max_entries=16, show_spinner="asking the network about pure noise ...")
 def answers_to_nothing(seed: int):
     """one_step.blind(), once a seed."""
-    from lessons_lib.mnist.one_step import blind
+    from lessons_lib.lessons.one_step import blind
 
     return blind(seed=seed)
 
@@ -249,7 +249,7 @@ def answers_to_nothing(seed: int):
 @st.cache_data(max_entries=64, show_spinner="cutting skip connections ...")
 def skip_damage(network: str, timestep: int) -> list[dict]:
     """inside.damage() as a table's rows."""
-    from lessons_lib.mnist.inside import damage
+    from lessons_lib.lessons.unet import damage
 
     return [
         {"skips": r["skips"], "loss": f"{r['loss']:.4f}", "PSNR (dB)": f"{r['PSNR (dB)']:.1f}"}

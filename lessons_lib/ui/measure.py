@@ -12,7 +12,7 @@ def measured(slug: str, model: str, rows_of: Callable, draw: Callable[[list[dict
 
     Args: rows_of: () -> iterator of rows, for the live run. draw: draws rows under a plot key. minutes: its time, in words.
     """
-    from lessons_lib import measures
+    from lessons_lib.lessons import measures
 
     key = f"{slug}_measure_{model}"
     with st.container(horizontal=True, vertical_alignment="center"):

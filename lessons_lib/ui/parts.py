@@ -80,7 +80,7 @@ def unknown_words_hint(model, prompt: str) -> None:
     """Name the words of a prompt that the small model was never taught, and the nearest it knows."""
     if model.judge_name != "emoji":
         return
-    from lessons_lib.text_to_image.model import unknown_words
+    from lessons_lib.models.text_to_image import unknown_words
 
     for word, near in unknown_words(prompt):
         meant = f" Did you mean {', '.join(f'**{n}**' for n in near)}?" if near else ""

@@ -37,7 +37,7 @@ def warm(model: str) -> None:
         from contextlib import suppress
 
         from lessons_lib.errors import LessonsError
-        from lessons_lib.models import open_model
+        from lessons_lib.models.opening import open_model
 
         with suppress(LessonsError):  # said when Run is pressed
             open_model(model).warm()
@@ -169,7 +169,7 @@ class _Screen:
         self.line.progress(0.0, text)
         if not self.take.captions:
             return
-        from lessons_lib.models import open_model
+        from lessons_lib.models.opening import open_model
 
         model = open_model(self.model)
         self.captions = self.take.captions(self.take.about)
@@ -242,7 +242,7 @@ class _Screen:
         import torch
 
         from lessons_lib.images import from_uint8
-        from lessons_lib.models import open_model
+        from lessons_lib.models.opening import open_model
 
         readings = parts.readings(open_model(self.model), from_uint8(torch.from_numpy(film.final)))
         captions = [f"{c}{r}" for c, r in zip(self.take.captions(film.about), readings, strict=True)]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from lessons_lib.pairs import Readings
+from lessons_lib.lessons.pairs import Readings
 from lessons_lib.ui.parts import COLOURS
 
 

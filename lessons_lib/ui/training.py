@@ -10,10 +10,10 @@ from pathlib import Path
 import streamlit as st
 from PIL import Image
 
-from lessons_lib import runs
 from lessons_lib.errors import LessonsError
 from lessons_lib.pictures import enlarge, from_data_url, open_picture, to_data_url
-from lessons_lib.runs.runs import ENDED, State
+from lessons_lib.training import runs
+from lessons_lib.training.runs import ENDED, State
 from lessons_lib.ui import save
 from lessons_lib.ui.parts import line_plot
 

@@ -12,7 +12,7 @@ import streamlit as st
 from PIL import Image
 
 from lessons_lib.errors import LessonsError
-from lessons_lib.models import Model
+from lessons_lib.models.model import Model
 from lessons_lib.pictures import enlarge, tiled, to_png
 from lessons_lib.ui import controls, page, parts
 
@@ -86,7 +86,7 @@ def how_it_learned() -> None:
 def embeddings_of_ones_own(slug: str, model: Model) -> tuple[Model, bool]:
     """Offer to load prompt embeddings from a file, for this session alone. Returns the model, speaking them if it can, and
     whether it does."""
-    from lessons_lib.text_to_image.model import with_embeddings
+    from lessons_lib.models.text_to_image import with_embeddings
 
     with st.expander("Prompt embeddings from a file, as DeepFloyd IF needs them"):
         st.markdown(
@@ -113,7 +113,7 @@ def embeddings_of_ones_own(slug: str, model: Model) -> tuple[Model, bool]:
 
 def _read(name: str, content: bytes, width: int | None) -> dict:
     """The embeddings in an uploaded file, for the model in view or for DeepFloyd. Raises LessonsError if for neither."""
-    from lessons_lib.text_to_image.model import embeddings_from_file
+    from lessons_lib.models.text_to_image import embeddings_from_file
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "embeddings.pt"

@@ -11,11 +11,9 @@ from torch import Tensor
 
 from lessons_lib import metrics
 from lessons_lib.images import from_unit
-from lessons_lib.mnist.model import shipped_epochs
-from lessons_lib.mnist.moments import describe, last_epoch, network_at
-from lessons_lib.mnist.sample import denoise_once
-from lessons_lib.mnist.shown import shown_digits
-from lessons_lib.mnist.unet import UNet
+from lessons_lib.models.digits import denoise_once, describe, last_epoch, network_at, shipped_epochs
+from lessons_lib.models.unet import UNet
+from lessons_lib.test_digits import shown_digits
 
 SIGMAS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0)
 """The course's noise levels; the network is trained at 0.5 alone."""
@@ -122,7 +120,7 @@ def out_of_its_depth(num_images: int = 100, sigmas: Sequence[float] = CURVE, see
 PURE_NOISE = "pure_noise"
 """A one-step denoiser of 8 hidden channels trained at sigma = 100, where a digit is lost in the noise:
 
-    python -m lessons_lib.mnist.train one_step --folder cache/mnist/pure_noise --num-hiddens 8 --sigma 100 --lr 1e-2 \\
+    python -m lessons_lib.training.digits one_step --folder cache/mnist/pure_noise --num-hiddens 8 --sigma 100 --lr 1e-2 \\
         --epochs 2 --keep-epochs 2
 """
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from lessons_lib.models import Model
+from lessons_lib.models.model import Model
 from lessons_lib.samplers import Step
 
 ANAGRAMS = {  # (prompt, turned prompt): shapes and colours that go together when one of them is turned by 180 degrees

@@ -15,12 +15,10 @@ from torch import Tensor, nn
 
 from lessons_lib import metrics
 from lessons_lib.images import from_uint8, from_unit
-from lessons_lib.mnist.moments import last_epoch, network_at
-from lessons_lib.mnist.one_step import noised
-from lessons_lib.mnist.sample import condition_of
-from lessons_lib.mnist.shown import shown_digits
-from lessons_lib.mnist.train import NUM_CLASSES, Settings
-from lessons_lib.mnist.unet import UNet, num_parameters
+from lessons_lib.lessons.one_step import noised
+from lessons_lib.models.digits import NUM_CLASSES, Settings, condition_of, last_epoch, network_at
+from lessons_lib.models.unet import UNet, num_parameters
+from lessons_lib.test_digits import shown_digits
 
 BLOCKS = ("conv_in", "down1", "down2", "flatten", "unflatten", "up1", "up2", "conv_out", "out")
 CONDITIONS = ("time1", "time2", "class1", "class2")

@@ -9,12 +9,10 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from lessons_lib.batching import Batched
 from lessons_lib.denoisers import Conditioned, Denoiser, Prediction, guided
 from lessons_lib.flow import euler
-from lessons_lib.mnist.moments import network_at
-from lessons_lib.mnist.sample import condition_of, network_of
-from lessons_lib.mnist.train import Settings
+from lessons_lib.models.batching import Batched
+from lessons_lib.models.digits import Settings, condition_of, network_at, network_of
 from lessons_lib.samplers import Step, sample
 
 DIGITS = tuple(range(10))

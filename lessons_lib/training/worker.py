@@ -1,4 +1,4 @@
-"""The process that trains one run: `python -m lessons_lib.runs.worker FOLDER`, started by runs.tend()."""
+"""The process that trains one run: `python -m lessons_lib.training.worker FOLDER`, started by runs.tend()."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from PIL import Image
 from lessons_lib.checkpoints import checkpoint_files, write_atomically
 from lessons_lib.errors import LessonsError
 from lessons_lib.images import to_uint8
-from lessons_lib.mnist.data import DATA_DIR, load_digits
-from lessons_lib.mnist.train import train
+from lessons_lib.mnist import DATA_DIR, load_digits
 from lessons_lib.pictures import tiled, to_png
-from lessons_lib.runs import runs
-from lessons_lib.runs.lock import take
+from lessons_lib.training import runs
+from lessons_lib.training.digits import train
+from lessons_lib.training.lock import take
 
 EVERY = 0.5  # seconds between two progress files
 GRIDS = 24  # sample grids in a whole run, and one early

@@ -10,12 +10,11 @@ from torch import Tensor
 from lessons_lib import metrics
 from lessons_lib.denoisers import Network
 from lessons_lib.images import from_uint8
-from lessons_lib.judge import open_judge
-from lessons_lib.mnist.moments import describe, last_epoch, moments
-from lessons_lib.mnist.sample import condition_of
-from lessons_lib.mnist.shown import shown_digits
-from lessons_lib.mnist.walks import DIGITS, four_of_each, four_of_each_by_flow, shared
+from lessons_lib.lessons.digits_walks import DIGITS, four_of_each, four_of_each_by_flow, shared
+from lessons_lib.models.digits import condition_of, describe, epochs_of, last_epoch
+from lessons_lib.models.judge import open_judge
 from lessons_lib.schedule import Schedule
+from lessons_lib.test_digits import shown_digits
 
 GUIDANCE_SCALES = (0.0, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0)
 STEPS = (1, 2, 3, 5, 10, 20, 50, 100, 300)
@@ -55,7 +54,7 @@ def through_time(num_images: int = 20, points: int = 10) -> Iterator[dict]:
     _, settings = shared("time_conditioned", last_epoch("time_conditioned"))
     for t in spread(settings.T, points):
         row: dict = {"t": t}
-        for epoch in moments("time_conditioned"):
+        for epoch in epochs_of("time_conditioned"):
             row[describe(epoch)] = eps_error(shared("time_conditioned", epoch)[0], settings.schedule, x0, t)
         yield row
 

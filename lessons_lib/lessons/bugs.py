@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from lessons_lib.mnist.unet import UNet
+from lessons_lib.models.unet import UNet
 from lessons_lib.samplers import Step
 from lessons_lib.schedule import Schedule
 

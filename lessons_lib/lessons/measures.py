@@ -1,4 +1,4 @@
-"""The measures that settle a lesson's argument: `python -m lessons_lib.measures [LESSON ...] [--model MODEL]`.
+"""The measures that settle a lesson's argument: `python -m lessons_lib.lessons.measures [LESSON ...] [--model MODEL]`.
 
 Each is a generator of rows, one a point of the plot, so that a page can draw it live; what the pages open with is kept as
 JSON in cache/openings with the day, the number of pictures and the command.
@@ -16,10 +16,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lessons_lib import metrics, walks
+from lessons_lib import metrics
 from lessons_lib.film import OPENINGS
 from lessons_lib.images import lowpass
-from lessons_lib.models import Model, available, open_model
+from lessons_lib.lessons import walks
+from lessons_lib.models.model import Model
+from lessons_lib.models.names import available
+from lessons_lib.models.opening import open_model
 from lessons_lib.sources import clean_picture, names
 
 GUIDANCE_SCALES = (0.0, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0)
@@ -152,7 +155,7 @@ def keep(measure: str, model: str, rows: list[dict], *, started: float, command:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m lessons_lib.measures", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m lessons_lib.lessons.measures", description=__doc__)
     parser.add_argument("measures", nargs="*", help=f"of {', '.join(MEASURES)}; default: all")
     parser.add_argument("--model", nargs="*", help="default: all that ship")
     parser.add_argument("--num-images", type=int, help="default: the measure's own")
@@ -164,7 +167,7 @@ def main() -> None:
             for row in MEASURES[measure](open_model(name), num_images=num_images):
                 rows.append(row)
                 print(measure, name, row, flush=True)
-            command = f"python -m lessons_lib.measures {measure} --model {name} --num-images {num_images}"
+            command = f"python -m lessons_lib.lessons.measures {measure} --model {name} --num-images {num_images}"
             keep(measure, name, rows, started=started, command=command, about=open_model(name).about)
 
 

@@ -1,6 +1,6 @@
 """The digits the lessons show: a hundred that no network was trained on, and what all the training digits average to.
 
-They lie in cache/mnist/digits.npz, made by `python -m lessons_lib.mnist.shown --data FOLDER` from all of MNIST, because the
+They lie in cache/mnist/digits.npz, made by `python -m lessons_lib.test_digits --data FOLDER` from all of MNIST, because the
 5,000 digits that come along when MNIST cannot be had are all out of its training set: no error measured on them would be
 the error on something new. Only numpy, so that a page shows its digits before torch is there.
 """
@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from lessons_lib.errors import LessonsError
+from lessons_lib.places import CACHE
 
-PATH = Path(__file__).resolve().parents[2] / "cache" / "mnist" / "digits.npz"
+PATH = CACHE / "mnist" / "digits.npz"
 OF_EACH = 10
 
 
@@ -52,7 +53,7 @@ def shown_digits() -> Shown:
 
 def keep(data: Path) -> None:
     """Choose the digits from MNIST in torchvision's layout: the first ten of each in the test set's own order."""
-    from lessons_lib.mnist.data import load_digits
+    from lessons_lib.mnist import load_digits
 
     train, test = load_digits("train", data), load_digits("test", data)
     if not (train.complete and test.complete):
@@ -68,7 +69,7 @@ def keep(data: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m lessons_lib.mnist.shown", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m lessons_lib.test_digits", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="MNIST in torchvision's layout")
     keep(parser.parse_args().data)
     print(f"{PATH.name}: {PATH.stat().st_size / 1000:.0f} kB")

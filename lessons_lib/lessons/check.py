@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from lessons_lib import bugs
 from lessons_lib.errors import LessonsError
+from lessons_lib.lessons import bugs
 from lessons_lib.schedule import Schedule
 
 SIZE = 16

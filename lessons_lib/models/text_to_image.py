@@ -15,14 +15,15 @@ import torch
 from torch import Tensor
 
 from lessons_lib import memory
-from lessons_lib.batching import Batched
 from lessons_lib.denoisers import Conditioned, Denoiser, Network, Prediction
 from lessons_lib.errors import LessonsError
-from lessons_lib.models import TITLES, Model
-from lessons_lib.precision import autocast
+from lessons_lib.models.batching import Batched
+from lessons_lib.models.fast_unet import prepare
+from lessons_lib.models.model import Model
+from lessons_lib.models.names import TITLES
+from lessons_lib.models.precision import autocast
 from lessons_lib.schedule import Schedule
 from lessons_lib.text_to_image import data
-from lessons_lib.text_to_image.prepared import prepare
 
 MAX_PROMPT = 300  # characters; longer ones are cut off by the 77 tokens anyway
 PROMPTS = (
@@ -215,22 +216,6 @@ def concept_of(prompt: str) -> int | None:
     text = f" {prompt.lower().strip()} "
     named = [(len(c.name), i) for i, c in enumerate(data.concepts()) if f" {c.name} " in text]
     return max(named)[1] if named else None
-
-
-def open_text_to_image(name: str) -> Model:
-    """The small model ("emoji"), DeepFloyd IF by name, or any folder in IFPipeline's format.
-
-    Raises: LessonsError in one sentence, with the next step, if it cannot be opened.
-    """
-    if name == "emoji":
-        return open_folder(data.FOLDER / "stage1", name="emoji")
-    if name.startswith("IF-"):
-        from lessons_lib.text_to_image.deepfloyd import open_deepfloyd
-
-        return open_deepfloyd(name)
-    if not Path(name).is_dir():
-        raise LessonsError(f"There is no model called {name[:60]!r}: choose {', '.join(TITLES)}, or a folder.")
-    return open_folder(Path(name), name=name)
 
 
 def open_folder(folder: Path, *, name: str) -> Model:

@@ -1,4 +1,4 @@
-"""Compute what the pages open with: `python -m lessons_lib.openings [MODEL ...] [--only LESSON ...]`.
+"""Compute what the pages open with: `python -m lessons_lib.lessons.openings [MODEL ...] [--only LESSON ...]`.
 
 Every entry is the lesson's own walk at its defaults, kept as a small file in cache/openings with the day it was made. Run it
 again whenever the weights change.
@@ -13,10 +13,12 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from lessons_lib import walks
 from lessons_lib.film import CHANNELS, Film, keep, opening_path
-from lessons_lib.models import Model, available, open_model
-from lessons_lib.pairs import ANAGRAMS, HYBRIDS, best_pair, candidates
+from lessons_lib.lessons import walks
+from lessons_lib.lessons.pairs import ANAGRAMS, HYBRIDS, best_pair, candidates
+from lessons_lib.models.model import Model
+from lessons_lib.models.names import available
+from lessons_lib.models.opening import open_model
 from lessons_lib.sources import clean_picture
 from lessons_lib.views import VIEWS
 
@@ -185,9 +187,8 @@ def logo(model: Model) -> tuple[dict, Iterator]:
 
 def keep_bugs() -> None:
     """The Bug lab's cases, right and wrong, at the page's defaults."""
-    from lessons_lib.bugs import BUGS, Pieces, student_walk
-    from lessons_lib.mnist.model import open_network
-    from lessons_lib.mnist.sample import condition_of
+    from lessons_lib.lessons.bugs import BUGS, Pieces, student_walk
+    from lessons_lib.models.digits import condition_of, open_network
 
     unet, settings = open_network("class_conditioned")
     digits = [0, 2, 3, 5, 8]
@@ -231,7 +232,7 @@ page's `about` has the same keys, so it can say what was changed."""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m lessons_lib.openings", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m lessons_lib.lessons.openings", description=__doc__)
     parser.add_argument("models", nargs="*", help="default: all that ship")
     parser.add_argument("--only", nargs="*", choices=list(LESSONS))
     parser.add_argument("--bugs", action="store_true", help="the Bug lab's cases, and nothing else")

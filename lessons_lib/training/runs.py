@@ -31,11 +31,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from lessons_lib.checkpoints import checkpoint_files, write_atomically
+from lessons_lib.curves import read_losses, thinned
 from lessons_lib.errors import LessonsError
-from lessons_lib.mnist.train import Settings, read_losses
-from lessons_lib.runs.lock import INHERITED, holding, is_held, take
+from lessons_lib.models.digits import Settings
+from lessons_lib.places import ROOT
+from lessons_lib.training.lock import INHERITED, holding, is_held, take
 
-ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "cache" / "runs" / "mnist"
 AT_ONCE = 1  # runs that train at the same time; the others queue
 KEPT = 20  # finished runs that are kept
@@ -44,7 +45,7 @@ TRIES = 3  # workers started in a row from the same checkpoints before a run is 
 SPARE = 4096  # bytes, put by for a last word on a full disk
 NAME = r"r[0-9a-f]{7}"
 ENDED = ("finished", "failed", "cancelled")
-WORKER = (sys.executable, "-m", "lessons_lib.runs.worker")
+WORKER = (sys.executable, "-m", "lessons_lib.training.worker")
 WORDS = {  # what may stand in progress.json
     "status": str, "said": str, "data": str, "step": int, "total_steps": int, "epoch": int,
     "loss": (int, float, type(None)), "images_per_second": (int, float), "seconds_left": (int, float),
@@ -125,7 +126,7 @@ def watch(run: str) -> State:
     return State(
         run, settings, progress.get("data", ""), status, _said(folder, status, progress), place, progress.get("step", 0),
         progress.get("total_steps", 0), progress.get("epoch", 0), progress.get("loss"), progress.get("images_per_second", 0.0),
-        progress.get("seconds_left", 0.0), tuple(sorted(samples)), _thinned(folder),
+        progress.get("seconds_left", 0.0), tuple(sorted(samples)), _curve(folder),
     )  # fmt: skip
 
 
@@ -379,12 +380,9 @@ def _gave_up(folder: Path) -> str:
     )
 
 
-def _thinned(folder: Path) -> tuple[list[int], list[float]]:
-    """The loss curve in at most POINTS points, each the mean of its stretch."""
+def _curve(folder: Path) -> tuple[list[float], list[float]]:
+    """The loss curve in at most POINTS points."""
     try:
-        steps, losses = read_losses(folder / "losses.csv")
+        return thinned(*read_losses(folder / "losses.csv"), POINTS)
     except (OSError, ValueError):
         return [], []
-    width = -(-len(steps) // POINTS) or 1
-    groups = range(0, len(steps), width)
-    return [steps[min(i + width, len(steps)) - 1] for i in groups], [sum(g := losses[i : i + width]) / len(g) for i in groups]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lessons_lib.denoisers import Conditioned, Denoiser, View, anagram, guided, hybrid
 from lessons_lib.images import lowpass
-from lessons_lib.models import Model
+from lessons_lib.models.model import Model
 from lessons_lib.samplers import Step, inpaint, sample
 from lessons_lib.schedule import CLEAN
 

@@ -1,4 +1,4 @@
-"""Train one of the course's networks on MNIST. `train()` is a generator; `python -m lessons_lib.mnist.train --help` runs it.
+"""Train one of the course's networks on MNIST. `train()` is a generator; `python -m lessons_lib.training.digits --help` runs it.
 
 Every batch draws its noise from a generator seeded by (seed, step) and every epoch its order from (seed, epoch), so a
 resumed run needs no saved random state to continue exactly as an unbroken one.
@@ -23,57 +23,26 @@ from torch import Tensor
 from torch.nn.functional import mse_loss, one_hot
 
 from lessons_lib import checkpoints, flow
+from lessons_lib.denoisers import Conditioned, guided
 from lessons_lib.errors import LessonsError
-from lessons_lib.mnist.data import DATA_DIR, Digits, load_digits
-from lessons_lib.mnist.unet import UNet
-from lessons_lib.precision import autocast
-from lessons_lib.schedule import Schedule
-
-NUM_CLASSES = 10
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a run was started with. The defaults of each network are the course's, in COURSE."""
-
-    network: str
-    num_hiddens: int
-    batch_size: int
-    epochs: int
-    lr: float
-    lr_final_factor: float = 1.0  # ExponentialLR: the learning rate falls to lr * this over the run, a step per epoch
-    sigma: float = 0.5  # one-step denoiser: the noise it learns to remove
-    T: int = 300  # diffusion: timesteps of the linear schedule
-    class_dropout: float = 0.1  # where there is a class: how often the class is hidden
-    num_digits: int | None = None  # train on the first so many digits only
-    seed: int = 180
-
-    def __post_init__(self):
-        if self.network not in NETWORKS:
-            raise ValueError(f"network must be one of {', '.join(NETWORKS)}; got {self.network!r}")
-        for name in ("num_hiddens", "batch_size", "epochs", "lr", "T"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be above 0, got {getattr(self, name)!r}")
-        if not 0 <= self.class_dropout <= 1:
-            raise ValueError(f"class_dropout must be between 0 and 1, got {self.class_dropout!r}")
-        if not self.sigma >= 0:
-            raise ValueError(f"sigma must not be negative, got {self.sigma!r}")
-        if self.num_digits is not None and self.num_digits < 1:
-            raise ValueError(f"num_digits must be at least 1, got {self.num_digits!r}")
-
-    @property
-    def schedule(self) -> Schedule:
-        return Schedule.linear(self.T)
-
-
-NETWORKS = ("one_step", "time_conditioned", "class_conditioned", "flow_matching")
-WITH_CLASS = ("class_conditioned", "flow_matching")
-COURSE = {
-    "one_step": Settings("one_step", num_hiddens=128, batch_size=256, epochs=5, lr=1e-4),
-    "time_conditioned": Settings("time_conditioned", num_hiddens=64, batch_size=128, epochs=20, lr=1e-3, lr_final_factor=0.1),
-    "class_conditioned": Settings("class_conditioned", num_hiddens=64, batch_size=128, epochs=20, lr=1e-3, lr_final_factor=0.1),
-    "flow_matching": Settings("flow_matching", num_hiddens=64, batch_size=64, epochs=10, lr=1e-2, lr_final_factor=0.1),
-}
+from lessons_lib.flow import euler
+from lessons_lib.mnist import DATA_DIR, Digits, load_digits
+from lessons_lib.models.digits import (
+    COURSE,
+    NETWORKS,
+    NUM_CLASSES,
+    WITH_CLASS,
+    Settings,
+    condition_of,
+    denoise_once,
+    load_weights,
+    make_unet,
+    network_of,
+    save_weights,
+)
+from lessons_lib.models.precision import autocast
+from lessons_lib.models.unet import UNet
+from lessons_lib.samplers import sample
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,18 +57,6 @@ class Progress:
     seconds_left: float
     samples: Tensor | None = None  # (N, 1, 28, 28) in [-1, 1], on the steps where sample grids were asked for
     checkpointed: bool = False
-
-
-def make_unet(settings: Settings) -> UNet:
-    """A fresh network with the seed's initial weights."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)
-        return UNet(
-            settings.num_hiddens,
-            time_conditioned=settings.network != "one_step",
-            num_classes=NUM_CLASSES if settings.network in WITH_CLASS else 0,
-            time_scales=settings.network == "flow_matching",
-        )
 
 
 def batch_loss(unet: UNet, settings: Settings, x: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
@@ -203,8 +160,6 @@ def train(
                 save()
             samples = None
             if sample_steps and (step % sample_steps == 0 or step == total):
-                from lessons_lib.mnist.sample import training_samples
-
                 samples = training_samples(unet, settings, digits)
             elapsed = max(rest - started - paused, 1e-9)
             speed = (step - first_step) * settings.batch_size / elapsed
@@ -216,6 +171,39 @@ def train(
     finally:
         if step > saved_step:
             save()
+
+
+@torch.no_grad()
+def training_samples(unet: UNet, settings: Settings, digits: Digits, n: int = 10, num_inference_steps: int = 25) -> Tensor:
+    """(n, 1, 28, 28) in [-1, 1] from a fixed seed: what the network makes at this moment of its training.
+
+    The one-step denoiser shows noisy digits cleaned; the others walk from noise, those with a class to the digits 0 .. 9
+    at guidance 5. Leaves the network in training mode if it was.
+    """
+    training, device = unet.training, next(unet.parameters()).device
+    g = torch.Generator().manual_seed(settings.seed)
+    unet.eval()
+    try:
+        if settings.network == "one_step":
+            x = digits.images[:n].float() / 255
+            z = x + settings.sigma * torch.randn(x.shape, generator=g)
+            return denoise_once(unet, z.to(device)).cpu().clamp(0, 1) * 2 - 1
+        network = network_of(unet, settings)
+        labels = torch.arange(n) % NUM_CLASSES
+        denoiser = Conditioned(network, condition_of(labels).to(device))
+        if unet.num_classes:
+            denoiser = guided(denoiser, Conditioned(network, condition_of(None).to(device)), 5.0)
+        xt = torch.randn(n, 1, 28, 28, generator=g).to(device)
+        if settings.network == "flow_matching":
+            walk = euler(denoiser, xt, num_inference_steps)
+        else:
+            steps = settings.schedule.spaced_timesteps(min(num_inference_steps, settings.T))
+            walk = sample(denoiser, settings.schedule, xt, steps, generator=g)
+        for step in walk:
+            xt = step.x_prev
+        return xt.cpu().clamp(-1, 1)
+    finally:
+        unet.train(training)
 
 
 class _LossLog:
@@ -239,44 +227,6 @@ class _LossLog:
         except OSError as e:
             raise LessonsError(f"Could not write {self.path.name}: {e.strerror}. Free some disk space.") from e
         self.pending = []
-
-
-def read_losses(path: str | Path) -> tuple[list[int], list[float]]:
-    """(steps, losses) of a losses.csv; a half-written last line is left out."""
-    steps, losses = [], []
-    for line in Path(path).read_text().splitlines()[1:]:
-        step, _, loss = line.partition(",")
-        try:
-            pair = int(step), float(loss)
-        except ValueError:
-            continue
-        steps.append(pair[0])
-        losses.append(pair[1])
-    return steps, losses
-
-
-def save_weights(path: Path, unet: UNet, settings: Settings, step: int) -> None:
-    """The network alone, in half precision, with what it was trained with in the file's own metadata."""
-    metadata = {"settings": json.dumps(asdict(settings)), "step": str(step)}
-    checkpoints.save_tensors(path, checkpoints.halved(unet), metadata)
-
-
-def load_weights(path: str | Path) -> tuple[UNet, Settings]:
-    """A network from save_weights, in float32 and eval mode.
-
-    Raises: LessonsError if the file is missing, cut short, or not such a file.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(str(path), "pt") as f:
-            settings = Settings(**json.loads(f.metadata()["settings"]))
-            weights = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118, f is no dict
-        unet = make_unet(settings)
-        unet.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as e:
-        raise LessonsError(f"{Path(path).name} holds no digits network, or was cut short: copy it again or train it anew.") from e
-    return unet.eval(), settings
 
 
 def begin_from(weights: Path, settings: Settings, folder: Path) -> None:
@@ -321,7 +271,7 @@ def _check_or_write_settings(folder: Path, settings: Settings, digits: Digits) -
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m lessons_lib.mnist.train", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m lessons_lib.training.digits", description=__doc__)
     parser.add_argument("network", choices=NETWORKS)
     parser.add_argument("--folder", type=Path, help="where the run lives; default cache/runs/NETWORK")
     parser.add_argument("--start", type=Path, help="a run that has no checkpoint goes on from this epoch-NN.safetensors")

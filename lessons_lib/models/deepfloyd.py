@@ -13,25 +13,23 @@ import torch
 
 from lessons_lib import memory
 from lessons_lib.errors import LessonsError
-from lessons_lib.models import Model
-from lessons_lib.text_to_image.model import Upscaler, Words, model_of, network_of, once, schedule_of, upscaler_of, words_from_file
+from lessons_lib.models.model import Model
+from lessons_lib.models.names import REPOSITORIES
+from lessons_lib.models.text_to_image import (
+    Upscaler,
+    Words,
+    model_of,
+    network_of,
+    once,
+    schedule_of,
+    upscaler_of,
+    words_from_file,
+)
 
-REPOSITORIES = {"IF-I-M": "DeepFloyd/IF-I-M-v1.0", "IF-I-L": "DeepFloyd/IF-I-L-v1.0", "IF-I-XL": "DeepFloyd/IF-I-XL-v1.0"}
 STAGE2 = {"IF-I-M": "DeepFloyd/IF-II-M-v1.0", "IF-I-L": "DeepFloyd/IF-II-M-v1.0", "IF-I-XL": "DeepFloyd/IF-II-L-v1.0"}
 EMBEDDINGS = "DEEPFLOYD_EMBEDDINGS"  # environment variable: a {prompt: (1, 77, 4096) tensor} file
 OFFLOAD = "DEEPFLOYD_OFFLOAD"  # environment variable: 1 keeps the network that is not at work in main memory; needs accelerate
 NEEDS_GB = {"IF-I-M": 6, "IF-I-L": 8, "IF-I-XL": 14}
-
-
-def hub_folder(name: str) -> Path:
-    """Where huggingface_hub keeps the model's files once they were fetched."""
-    home = Path(os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface")) / "hub")
-    return home / ("models--" + REPOSITORIES[name].replace("/", "--"))
-
-
-def fetched(name: str) -> bool:
-    """True if the model's files lie in the hub's cache on this machine."""
-    return any((hub_folder(name) / "snapshots").glob("*/model_index.json"))
 
 
 def open_deepfloyd(

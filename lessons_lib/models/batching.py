@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from lessons_lib.denoisers import Network, Prediction
-from lessons_lib.precision import autocast
+from lessons_lib.models.precision import autocast
 
 WAIT = 0.003  # seconds to wait for those who asked a moment ago and will probably ask again
 RECENTLY = 0.3  # seconds that "a moment ago" lasts

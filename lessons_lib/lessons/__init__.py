@@ -1,0 +1,1 @@
+"""One file a lesson: what it walks, what its page opens with, what it measures."""

@@ -1,0 +1,258 @@
+"""The digits' networks: what each was trained with, its weights by name and epoch, and the class-conditioned one as a Model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from lessons_lib import checkpoints
+from lessons_lib.curves import read_losses
+from lessons_lib.denoisers import Conditioned, Denoiser, Network, Prediction
+from lessons_lib.errors import LessonsError
+from lessons_lib.models.batching import Batched
+from lessons_lib.models.model import Model
+from lessons_lib.models.names import TITLES
+from lessons_lib.models.unet import UNet
+from lessons_lib.places import CACHE
+from lessons_lib.schedule import Schedule
+
+NUM_CLASSES = 10
+UNTRAINED = 0
+FOLDER = CACHE / "mnist"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run was started with. The defaults of each network are the course's, in COURSE."""
+
+    network: str
+    num_hiddens: int
+    batch_size: int
+    epochs: int
+    lr: float
+    lr_final_factor: float = 1.0  # ExponentialLR: the learning rate falls to lr * this over the run, a step per epoch
+    sigma: float = 0.5  # one-step denoiser: the noise it learns to remove
+    T: int = 300  # diffusion: timesteps of the linear schedule
+    class_dropout: float = 0.1  # where there is a class: how often the class is hidden
+    num_digits: int | None = None  # train on the first so many digits only
+    seed: int = 180
+
+    def __post_init__(self):
+        if self.network not in NETWORKS:
+            raise ValueError(f"network must be one of {', '.join(NETWORKS)}; got {self.network!r}")
+        for name in ("num_hiddens", "batch_size", "epochs", "lr", "T"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)!r}")
+        if not 0 <= self.class_dropout <= 1:
+            raise ValueError(f"class_dropout must be between 0 and 1, got {self.class_dropout!r}")
+        if not self.sigma >= 0:
+            raise ValueError(f"sigma must not be negative, got {self.sigma!r}")
+        if self.num_digits is not None and self.num_digits < 1:
+            raise ValueError(f"num_digits must be at least 1, got {self.num_digits!r}")
+
+    @property
+    def schedule(self) -> Schedule:
+        return Schedule.linear(self.T)
+
+
+NETWORKS = ("one_step", "time_conditioned", "class_conditioned", "flow_matching")
+WITH_CLASS = ("class_conditioned", "flow_matching")
+COURSE = {
+    "one_step": Settings("one_step", num_hiddens=128, batch_size=256, epochs=5, lr=1e-4),
+    "time_conditioned": Settings("time_conditioned", num_hiddens=64, batch_size=128, epochs=20, lr=1e-3, lr_final_factor=0.1),
+    "class_conditioned": Settings("class_conditioned", num_hiddens=64, batch_size=128, epochs=20, lr=1e-3, lr_final_factor=0.1),
+    "flow_matching": Settings("flow_matching", num_hiddens=64, batch_size=64, epochs=10, lr=1e-2, lr_final_factor=0.1),
+}
+
+
+def make_unet(settings: Settings) -> UNet:
+    """A fresh network with the seed's initial weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        return UNet(
+            settings.num_hiddens,
+            time_conditioned=settings.network != "one_step",
+            num_classes=NUM_CLASSES if settings.network in WITH_CLASS else 0,
+            time_scales=settings.network == "flow_matching",
+        )
+
+
+def save_weights(path: Path, unet: UNet, settings: Settings, step: int) -> None:
+    """The network alone, in half precision, with what it was trained with in the file's own metadata."""
+    metadata = {"settings": json.dumps(asdict(settings)), "step": str(step)}
+    checkpoints.save_tensors(path, checkpoints.halved(unet), metadata)
+
+
+def load_weights(path: str | Path) -> tuple[UNet, Settings]:
+    """A network from save_weights, in float32 and eval mode.
+
+    Raises: LessonsError if the file is missing, cut short, or not such a file.
+    """
+    try:
+        with safe_open(str(path), "pt") as f:
+            settings = Settings(**json.loads(f.metadata()["settings"]))
+            weights = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118, f is no dict
+        unet = make_unet(settings)
+        unet.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as e:
+        raise LessonsError(f"{Path(path).name} holds no digits network, or was cut short: copy it again or train it anew.") from e
+    return unet.eval(), settings
+
+
+def network_of(unet: UNet, settings: Settings) -> Network:
+    """A UNet as a Network. Its condition is (B, 10): one-hot, or zeros for "any digit".
+
+    A diffusion network is asked at t in 0 .. T - 1 and answers eps. The flow-matching one is asked at t in [0, 1] and
+    answers, in the same place, the velocity: see flow.euler().
+    """
+    whole = 1 if settings.network == "flow_matching" else settings.T
+
+    def network(xt: Tensor, t: Tensor, condition: Tensor) -> Prediction:
+        c = condition if unet.num_classes else None
+        return Prediction(unet(xt.contiguous(memory_format=torch.channels_last), t / whole, c))
+
+    return network
+
+
+def condition_of(labels: list[int] | Tensor | None) -> Tensor:
+    """(B, 10) one-hot rows for the labels, or (1, 10) zeros for no class. Raises ValueError for a label outside 0 .. 9."""
+    if labels is None:
+        return torch.zeros(1, NUM_CLASSES)
+    labels = torch.as_tensor(labels).view(-1)
+    if bool(((labels < 0) | (labels >= NUM_CLASSES)).any()):
+        raise ValueError(f"a digit is 0 to 9, got {labels.tolist()}")
+    return one_hot(labels.long(), NUM_CLASSES).float()
+
+
+@torch.no_grad()
+def denoise_once(unet: UNet, z: Tensor) -> Tensor:
+    """The one-step denoiser: z = x + sigma * eps (B, 1, 28, 28) in about [0, 1] -> its estimate of x, in about [0, 1]."""
+    return unet(z)
+
+
+def shipped_epochs(network: str) -> list[int]:
+    """The epochs after which the weights of "one_step", "time_conditioned" or "class_conditioned" ship."""
+    return sorted(int(p.stem.split("-")[1]) for p in (FOLDER / network).glob("epoch-*.safetensors"))
+
+
+@cache
+def open_network(network: str, epoch: int | None = None) -> tuple[UNet, Settings]:
+    """A shipped network, by default after its last epoch. Shared by all: never train it.
+
+    Raises: LessonsError if it does not ship.
+    """
+    epochs = shipped_epochs(network)
+    if not epochs or (epoch is not None and epoch not in epochs):
+        raise LessonsError(f"No weights of {network} after epoch {epoch or 'any'} ship; there are: {epochs or 'none'}.")
+    return load_weights(FOLDER / network / f"epoch-{epoch or epochs[-1]:02d}.safetensors")
+
+
+def epochs_of(network: str) -> list[int]:
+    """UNTRAINED and the epochs whose weights ship, in order. Empty if none ship."""
+    epochs = shipped_epochs(network)
+    return [UNTRAINED, *epochs] if epochs else []
+
+
+def compared(network: str) -> list[int]:
+    """The first and the last shipped epoch; if only one ships, the untrained network and it. Empty if none ship."""
+    epochs = shipped_epochs(network)
+    return [epochs[0], epochs[-1]] if len(epochs) > 1 else epochs_of(network)
+
+
+def three(network: str) -> list[int]:
+    """compared(), and the shipped epoch in the middle where there are more than two."""
+    epochs = shipped_epochs(network)
+    return [epochs[0], epochs[len(epochs) // 2], epochs[-1]] if len(epochs) > 2 else compared(network)
+
+
+def describe(epoch: int) -> str:
+    """ "untrained", "after epoch 5"."""
+    return "untrained" if epoch == UNTRAINED else f"after epoch {epoch}"
+
+
+@cache
+def network_at(network: str, epoch: int) -> tuple[UNet, Settings]:
+    """The network at that moment, in eval mode; UNTRAINED is the very network its training began with. Shared: never train it.
+
+    Raises: LessonsError if it does not ship.
+    """
+    if epoch != UNTRAINED:
+        return open_network(network, epoch)
+    _, settings = open_network(network)
+    return make_unet(settings).eval(), settings
+
+
+@cache
+def step_of(network: str, epoch: int) -> int:
+    """The optimiser steps done by the end of an epoch, from the weights' own metadata."""
+    if epoch == UNTRAINED:
+        return 0
+    with safe_open(str(FOLDER / network / f"epoch-{epoch:02d}.safetensors"), "pt") as f:
+        return int(f.metadata()["step"])
+
+
+@cache
+def losses(network: str) -> tuple[list[int], list[float]]:
+    """(steps, losses) of the shipped training, one a step; two empty lists if the curve does not ship."""
+    try:
+        return read_losses(FOLDER / network / "losses.csv")
+    except OSError:
+        return [], []
+
+
+@cache
+def restarts(network: str) -> list[int]:
+    """The steps after which the shipped training went on another day, its optimiser beginning anew."""
+    try:
+        return [int(step) for step in json.loads((FOLDER / network / "restarts.json").read_text())]
+    except (OSError, ValueError, TypeError):
+        return []
+
+
+def last_epoch(network: str) -> int:
+    """The last shipped epoch. Raises LessonsError if none ships."""
+    epochs = shipped_epochs(network)
+    if not epochs:
+        raise LessonsError(f"No weights of {network} ship with this copy: train the network on the page Train on MNIST.")
+    return epochs[-1]
+
+
+def last_settings(network: str) -> Settings:
+    """What the last shipped epoch was trained with. Raises LessonsError if none ships."""
+    return network_at(network, last_epoch(network))[1]
+
+
+def open_digits() -> Model:
+    """The class-conditioned network as the lessons' smallest model: a prompt is a digit."""
+    unet, settings = open_network("class_conditioned")
+    network = Batched(network_of(unet, settings))
+
+    def digit(prompt: str) -> int | None:
+        prompt = prompt.strip()
+        if prompt == "":
+            return None
+        if prompt not in tuple("0123456789"):
+            raise LessonsError(f"This model draws the digits 0 to 9, not {prompt!r}: choose one, or leave it empty.")
+        return int(prompt)
+
+    def denoiser(prompt: str | list[str]) -> Denoiser:
+        labels = [digit(p) for p in ([prompt] if isinstance(prompt, str) else prompt)]
+        if None in labels:
+            if any(label is not None for label in labels):
+                raise LessonsError("Either every picture has a digit, or none.")
+            return Conditioned(network, condition_of(None))
+        return Conditioned(network, condition_of(labels))
+
+    epoch = shipped_epochs("class_conditioned")[-1]
+    return Model(
+        name="mnist", title=TITLES["mnist"], about=f"class-conditioned UNet, D = {settings.num_hiddens}, epoch {epoch}",
+        schedule=settings.schedule, shape=(1, 28, 28), prompts=tuple("3012456789"), denoiser=denoiser,
+        class_of=digit, judge_name="digits", stride=10, guidance_scale=5.0,
+    )  # fmt: skip

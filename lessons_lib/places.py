@@ -1,0 +1,6 @@
+"""Where things lie. Everything that ships or is made stands below the project's folder."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+CACHE = ROOT / "cache"

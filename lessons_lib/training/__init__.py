@@ -1,0 +1,1 @@
+"""Training: one loop, what each network is trained on, and runs in their own process."""
