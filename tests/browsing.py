@@ -2,12 +2,11 @@
 
 import re
 from contextlib import suppress
-from pathlib import Path
 from urllib.parse import urlencode
 
 from playwright.sync_api import Locator, Page, TimeoutError
 
-from lessons_lib.ui.lessons import lesson
+from lessons_lib.catalogue import lesson
 
 IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 
@@ -19,7 +18,7 @@ def wait(page: Page) -> None:
 
 def visit(page: Page, app_url: str, slug: str, **link: str) -> None:
     """Open a lesson with the link's parameters, and wait until it stands."""
-    name = re.sub(r"^\d+_", "", Path(lesson(slug).file).stem)
+    name = lesson(slug).page
     page.goto(f"{app_url}/{name}?{urlencode({'model': 'mnist', **link})}")
     page.get_by_text("My notes").wait_for()  # the footer: the script came to its end
     wait(page)

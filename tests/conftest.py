@@ -10,7 +10,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from lessons_lib.ui.lessons import ROOT
+from lessons_lib.places import ROOT
 
 QUIET = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "

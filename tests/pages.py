@@ -2,7 +2,8 @@
 
 from streamlit.testing.v1 import AppTest
 
-from lessons_lib.ui.lessons import ROOT, lesson
+from lessons_lib.catalogue import lesson
+from lessons_lib.places import ROOT
 
 
 def opened(slug: str, **link: str) -> AppTest:

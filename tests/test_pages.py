@@ -7,7 +7,8 @@ import sys
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lessons_lib.ui.lessons import LESSONS, ROOT, lesson, written
+from lessons_lib.catalogue import LESSONS, lesson, written
+from lessons_lib.places import ROOT
 from tests.pages import opened
 
 PAGES = [lesson("home"), *written()]

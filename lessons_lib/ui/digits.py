@@ -9,11 +9,11 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
+from lessons_lib.catalogue import lesson, written
 from lessons_lib.film import Film, opening_path
 from lessons_lib.pictures import enlarge, tiled, to_data_url
 from lessons_lib.test_digits import OF_EACH, shown_digits
 from lessons_lib.ui import controls, parts, save
-from lessons_lib.ui.lessons import lesson
 
 WORDS = {
     "one_step": "one-step denoiser",
@@ -75,7 +75,7 @@ def ships(network: str) -> bool:
     if shipped_epochs(network):
         return True
     st.info(f"No weights of the {WORDS[network]} ship with this copy: train the network yourself.", icon=":material/school:")
-    if lesson("train").exists:
+    if lesson("train") in written():
         st.page_link(lesson("train").file, label=lesson("train").title, icon=":material/arrow_forward:")
     return False
 

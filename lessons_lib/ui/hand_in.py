@@ -20,38 +20,14 @@ from pathlib import Path
 
 import streamlit as st
 
+from lessons_lib.catalogue import LESSONS, PARTS, lesson
 from lessons_lib.errors import LessonsError
+from lessons_lib.places import ROOT
 from lessons_lib.ui import save
-from lessons_lib.ui.lessons import PARTS, ROOT, lesson
 
-DELIVERABLES: dict[str, tuple[str, ...]] = {
-    "sampling": ("three prompts through both stages, at 20 and at 50 steps", "five pictures from pure noise, without guidance"),
-    "forward": ("the picture noised to t = 250, 500, 750",),
-    "denoise": ("Gaussian blur of the noised picture", "one-step denoising", "iterative denoising, and all three side by side"),
-    "guidance": ("five pictures under guidance", "the strip over gamma from one seed"),
-    "sdedit": ("i_start 1, 3, 5, 7, 10, 20 and the original", "the same on a drawing and on an upload", "the same with a prompt"),
-    "inpainting": ("original, mask, region to replace, result",),
-    "anagrams": ("a picture that two prompts read, as it is and turned",),
-    "hybrids": ("a picture that is one thing from near and another from afar",),
-    "prompts": ("a logo from own prompts",),
-    "unet": ("the UNet's blocks and shapes",),
-    "one_step": ("a digit at sigma 0 .. 1", "the training loss", "digits cleaned after epoch 1 and the last"),
-    "out_of_its_depth": ("the denoiser away from its training noise", "the denoiser trained on pure noise"),
-    "train": ("a training of one's own: loss and samples",),
-    "time": ("the training loss", "samples through the training"),
-    "class": ("the training loss", "four of each digit under guidance"),
-    "flow": ("samples by flow matching beside DDPM's",),
-    "bugs": ("a bug caught by its symptom",),
-    "check": ("one's own functions checked",),
-}
+DELIVERABLES = {x.slug: x.wanted for x in LESSONS if x.wanted}
 """lesson -> what the course wants of it."""
 
-NETWORKS = {
-    "unet": ("one_step", "time_conditioned", "class_conditioned"), "one_step": ("one_step",),
-    "out_of_its_depth": ("one_step", "pure_noise"), "time": ("time_conditioned",), "class": ("class_conditioned",),
-    "flow": ("flow_matching", "class_conditioned"), "bugs": ("class_conditioned",), "check": ("class_conditioned",),
-}  # fmt: skip
-"""Part B's lessons and the networks they run; Part A's run the model that is chosen."""
 
 MAX_BYTES = 40_000_000  # of a ZIP that is taken back
 
@@ -107,7 +83,7 @@ def collect(slug: str, model: str) -> None:
 def weights_of(record: Record) -> list[Path]:
     """The weight files that a record's pictures were computed with."""
     mnist, emoji = ROOT / "cache" / "mnist", ROOT / "cache" / "text_to_image"
-    folders = [mnist / n for n in NETWORKS.get(record.slug, ())]
+    folders = [mnist / n for n in lesson(record.slug).networks]
     if record.model == "mnist":
         return sorted((mnist / "class_conditioned").glob("*.safetensors"))[-1:]  # the model is its last epoch
     if record.model == "emoji":

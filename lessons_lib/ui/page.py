@@ -11,9 +11,9 @@ from pathlib import Path
 import streamlit as st
 
 from lessons_lib import memory
+from lessons_lib.catalogue import PARTS, Lesson, lesson, written
 from lessons_lib.errors import LessonsError
 from lessons_lib.ui import hand_in, save
-from lessons_lib.ui.lessons import PARTS, Lesson, lesson, written
 
 memory.few_heaps()  # once a process, by the first page, before the threads come
 

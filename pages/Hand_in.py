@@ -3,9 +3,9 @@ from lessons_lib.ui import page
 with page.lesson_page("hand_in") as lesson:
     import streamlit as st
 
+    from lessons_lib.catalogue import PARTS, written
+    from lessons_lib.catalogue import lesson as lesson_of
     from lessons_lib.ui import hand_in
-    from lessons_lib.ui.lessons import PARTS
-    from lessons_lib.ui.lessons import lesson as lesson_of
 
     page.idea(
         "Everything you computed in the lessons gathers here by itself, beside what the course wants to see: pictures, captions, "
@@ -16,7 +16,7 @@ with page.lesson_page("hand_in") as lesson:
         st.success(taken, icon=":material/check:")
     records = hand_in.records()
     chosen = [r for slug, r in records.items() if st.session_state.get(f"hand_in_{slug}", True)]
-    handed_in = sum(1 for r in chosen if lesson_of(r.slug).exists)
+    handed_in = sum(1 for r in chosen if lesson_of(r.slug) in written())
 
     author = st.text_input(
         "Your name", key="hand_in_author", max_chars=80, persist_state="session", placeholder="as it is to stand on top"
@@ -41,7 +41,7 @@ with page.lesson_page("hand_in") as lesson:
         page.section(title)
         for slug, wanted in hand_in.DELIVERABLES.items():
             that = lesson_of(slug)
-            if that.part != part or not that.exists:
+            if that.part != part or that not in written():
                 continue
             record = records.get(slug)
             with st.container(border=True):
