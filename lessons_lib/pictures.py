@@ -4,60 +4,19 @@ from __future__ import annotations
 
 import base64
 import io
-import re
-import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
+from lessons_lib.decoders import photo
 from lessons_lib.errors import LessonsError
-
-MAX_PIXELS = 25_000_000  # about 5000 x 5000; a 10 kB file can decode to far more
-MAX_BYTES = 20_000_000
 
 
 def open_picture(source: bytes | str | Path) -> Image.Image:
-    """A picture from bytes or a file, upright, RGB, alpha laid on white; of an animation the first frame.
-
-    Raises: LessonsError in one sentence if it is empty, no picture, broken, or too large to open safely.
-    """
-    if isinstance(source, str | Path):
-        try:
-            source = Path(source).read_bytes()
-        except OSError as e:
-            raise LessonsError(f"{Path(source).name} cannot be read: {e.strerror}.") from e
-    if not source:
-        raise LessonsError("This file is empty: choose a PNG, JPEG, WebP or GIF picture.")
-    if len(source) > MAX_BYTES:
-        raise LessonsError(f"This file has {len(source) / 1e6:.0f} MB; choose a picture of at most {MAX_BYTES // 10**6} MB.")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is checked on the next line
-            picture = Image.open(io.BytesIO(source))
-            if picture.width * picture.height > MAX_PIXELS:
-                raise LessonsError(
-                    f"This picture is {picture.width} x {picture.height}: make it smaller, to at most 5000 x 5000 pixels."
-                )
-            picture = ImageOps.exif_transpose(picture)
-            if picture.mode[0] in "IF":  # 16-bit or floating-point grey, which Pillow would cut off at 255: all white
-                values = np.nan_to_num(np.asarray(picture, np.float32))
-                full = 65535 if picture.mode[0] == "I" else max(values.max(), 1)
-                picture = Image.fromarray((values / full * 255).round().clip(0, 255).astype(np.uint8))
-            if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
-                picture = picture.convert("RGBA")
-                white = Image.new("RGBA", picture.size, "white")
-                picture = Image.alpha_composite(white, picture)
-            return picture.convert("RGB")
-    except UnidentifiedImageError as e:
-        raise LessonsError("This file is not a picture, whatever its name says: choose a PNG, JPEG, WebP or GIF.") from e
-    except Image.DecompressionBombError as e:
-        pixels = re.search(r"(\d+) pixels", str(e))  # this large, Pillow itself refuses before it tells the size
-        many = f"{int(pixels[1]) / 1e6:.0f} million" if pixels else "far too many"
-        raise LessonsError(f"This picture has {many} pixels: make it smaller, to at most 5000 x 5000.") from e
-    except (OSError, SyntaxError, ValueError, EOFError) as e:
-        raise LessonsError("This picture is broken or was cut short: save it again, or choose another.") from e
+    """A picture from bytes or a file, as a person sees it: RGB, upright, transparency on white. See decoders.photo."""
+    return photo(source).picture
 
 
 def square(picture: Image.Image, size: int) -> Image.Image:
