@@ -89,7 +89,9 @@ def photo(source: bytes | str | Path) -> Photo:
             ) from e
 
 
-def arrays(source: bytes | str | Path, names: Iterable[str] = (), *, said: str, most: int = ARRAYS_MB * MB) -> dict[str, np.ndarray]:
+def arrays(
+    source: bytes | str | Path, names: Iterable[str] = (), *, said: str, most: int = ARRAYS_MB * MB
+) -> dict[str, np.ndarray]:
     """The arrays in a .npz file: those of the names, or all of them. All headers are read before anything is unpacked.
 
     said: the sentence for what is not such a file. most: bytes that the file, and what is unpacked from it, may have.
@@ -104,7 +106,12 @@ def arrays(source: bytes | str | Path, names: Iterable[str] = (), *, said: str, 
 
 
 def unzip(
-    source: bytes | str | Path, names: Iterable[str] = (), *, said: str, largest: int = HAND_IN_MB * MB, most: int = HAND_IN_MB * MB
+    source: bytes | str | Path,
+    names: Iterable[str] = (),
+    *,
+    said: str,
+    largest: int = HAND_IN_MB * MB,
+    most: int = HAND_IN_MB * MB,
 ) -> dict[str, bytes]:
     """{name: content} of the files in a ZIP: those of the names, or all of them. Their sizes are added up before any is unpacked.
 
@@ -427,7 +434,7 @@ def _bytes(source: bytes | str | Path, most: int, advice: str) -> bytes:
     if size > most:
         raise LessonsError(f"This file has {_in_mb(size)} MB, and {_in_mb(most)} MB is the most: {advice}.")
     if not size:
-        raise LessonsError(f"This file is empty: {advice}.")
+        raise LessonsError("This file is empty: choose another.")
     return data
 
 

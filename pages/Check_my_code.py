@@ -6,6 +6,7 @@ with page.lesson_page("check") as lesson:
     import numpy as np
     import streamlit as st
 
+    from lessons_lib import decoders
     from lessons_lib.lessons import check
 
     page.idea(
@@ -33,7 +34,12 @@ with page.lesson_page("check") as lesson:
             st.code(check.SCRIPT, language="python")
     with two:
         page.section("2. Upload what your functions made")
-        file = st.file_uploader("my-arrays.npz", key="check_arrays", help="only arrays are read; no code in the file is ever run")
+        file = st.file_uploader(
+            "my-arrays.npz",
+            key="check_arrays",
+            help="only arrays are read; no code in the file is ever run",
+            max_upload_size=decoders.ARRAYS_MB,
+        )
     if file is not None:
         verdicts = check.check(file.getvalue())
         page.section("3. The verdict")

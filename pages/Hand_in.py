@@ -3,6 +3,7 @@ from lessons_lib.ui import page
 with page.lesson_page("hand_in") as lesson:
     import streamlit as st
 
+    from lessons_lib import decoders
     from lessons_lib.catalogue import PARTS, written
     from lessons_lib.catalogue import lesson as lesson_of
     from lessons_lib.ui import hand_in
@@ -66,7 +67,7 @@ with page.lesson_page("hand_in") as lesson:
         page.section("The networks behind these pictures")
         st.dataframe([{"weights": f, "SHA-256": h} for f, h in chosen_hashes.items()], hide_index=True)
     with st.expander("Take back an earlier hand-in"):
-        given = st.file_uploader("A ZIP saved on this page", type="zip", key="hand_in_given", max_upload_size=50)
+        given = st.file_uploader("A ZIP saved on this page", type="zip", key="hand_in_given", max_upload_size=decoders.HAND_IN_MB)
         if given is not None and st.button("Take it back", icon=":material/upload:"):
             name, found = hand_in.from_zip(given.getvalue())
             fresh = [r for r in found if r.slug not in records]

@@ -139,7 +139,7 @@ def test_embeddings_are_checked_in_one_sentence():
     for bad, sentence in (
         (saved({"": torch.zeros(1, 77, 4096)[:, :5]}), "needs a (1, 77, 4096) tensor"),
         (saved({"a": torch.zeros(1, 77, 4096)}), "empty prompt"),
-        (saved({"": torch.full((1, 77, 4096), float("nan"))}), "no numbers"),
+        (saved({"": torch.full((1, 77, 4096), float("nan"))}), "NaN"),
         (b"no such file", "cannot be opened as prompt embeddings"),
     ):
         at = upload(opened("prompts", model="mnist"), bad)

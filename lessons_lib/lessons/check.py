@@ -7,13 +7,13 @@ made of the same inputs, and so names the likely cause.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from lessons_lib.decoders import arrays
 from lessons_lib.errors import LessonsError
 from lessons_lib.lessons import bugs
 from lessons_lib.schedule import Schedule
@@ -22,7 +22,6 @@ SIZE = 16
 T, STRIDE = 1000, 30
 ENTRIES = 6  # of the list of timesteps are walked: a whole walk forgets where it began, and with it a wrong start
 TOLERANCE = 2e-3  # float32 against float64, and a schedule read from a float32 table
-MAX_BYTES = 20_000_000
 FUNCTIONS = ("forward", "one_step", "iterative_denoise", "cfg", "inpaint")
 
 
@@ -98,13 +97,8 @@ def first_wrong(verdicts: list[Verdict]) -> Verdict | None:
 
 
 def _open(file: bytes) -> dict[str, np.ndarray]:
-    if len(file) > MAX_BYTES:
-        raise LessonsError(f"This file has {len(file) / 1e6:.0f} MB; the five arrays take less than 1 MB: save only those.")
-    try:
-        with np.load(io.BytesIO(file), allow_pickle=False) as f:
-            found = {k: f[k] for k in f.files if k in FUNCTIONS}
-    except Exception as e:  # numpy raises ValueError, BadZipFile, EOFError, KeyError ... for what is no such file
-        raise LessonsError("This is not a .npz file of arrays: make it with np.savez as the script does.") from e
+    said = "This is not a .npz file of arrays: make it with np.savez as the script does."
+    found = arrays(file, FUNCTIONS, said=said)
     if not found:
         raise LessonsError(f"This file holds none of the arrays {', '.join(FUNCTIONS)}: name them as the script does.")
     return found

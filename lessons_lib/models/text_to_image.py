@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from lessons_lib import memory
+from lessons_lib.decoders import torch_file
 from lessons_lib.denoisers import Conditioned, Denoiser, Network, Prediction
 from lessons_lib.errors import LessonsError
 from lessons_lib.models.batching import Batched
@@ -145,36 +146,35 @@ def own_words(tokenizer, text_encoder) -> Words:
     return Words(embed, tuple(data.vocabulary()))
 
 
-def embeddings_from_file(path: str | Path, width: int = 4096, max_bytes: int = 2_000_000_000) -> dict[str, Tensor]:
+def embeddings_from_file(
+    source: bytes | str | Path, width: int | tuple[int, ...] = 4096, *, name: str = "", most: int = 2_000_000_000
+) -> dict[str, Tensor]:
     """Precomputed prompt embeddings, `{prompt: (1, 77, width) tensor}`, opened without running any code in the file.
 
+    Args: source: the file, or its bytes. width: the one that is needed, or several of which each is good. name: what messages
+    call it, by default the file's own name. most: bytes.
     Raises: LessonsError if it is missing, too large, no such file, or holds another shape.
     """
-    path = Path(path)
-    try:
-        if path.stat().st_size > max_bytes:
-            raise LessonsError(f"{path.name} has {path.stat().st_size / 1e9:.1f} GB; at most {max_bytes / 1e9:g} GB are opened.")
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except LessonsError:
-        raise
-    except Exception as e:  # torch.load: a missing, cut or foreign file each raises its own
-        raise LessonsError(
-            f"{path.name} cannot be opened as prompt embeddings: save a {{prompt: tensor}} dict with torch.save."
-        ) from e
+    name = name or (Path(source).name if isinstance(source, str | Path) else "This file")
+    widths = (width,) if isinstance(width, int) else width
+    said = f"{name} cannot be opened as prompt embeddings: save a {{prompt: tensor}} dict with torch.save."
+    found = torch_file(source, said=said, most=most)
     if not isinstance(found, dict) or not found:
-        raise LessonsError(f"{path.name} must hold a dict of prompts and tensors, but holds {type(found).__name__}.")
+        raise LessonsError(f"{name} must hold a dict of prompts and tensors, but holds {type(found).__name__}.")
     for prompt, tensor in found.items():
-        if not isinstance(prompt, str) or not isinstance(tensor, Tensor) or tensor.shape != (1, 77, width):
+        if not isinstance(prompt, str) or not isinstance(tensor, Tensor) or tensor.shape not in [(1, 77, w) for w in widths]:
             shape = tuple(tensor.shape) if isinstance(tensor, Tensor) else type(tensor).__name__
+            raise LessonsError(f"In {name}, {str(prompt)[:60]!r} holds {shape}; each prompt needs a (1, 77, {widths[0]}) tensor.")
+        if not tensor.is_floating_point() or not bool(torch.isfinite(tensor).all()):
             raise LessonsError(
-                f"In {path.name}, {str(prompt)[:60]!r} holds {shape}; each prompt needs a (1, 77, {width}) tensor."
+                f"In {name}, the embedding of {prompt[:60]!r} holds NaN, infinite or whole numbers: make it again."
             )
-        if not bool(torch.isfinite(tensor).all()):
-            raise LessonsError(
-                f"In {path.name}, the embedding of {prompt[:60]!r} holds values that are no numbers: make it again."
-            )
+        if prompt != prompt.encode("utf-8", "replace").decode():
+            raise LessonsError(f"In {name}, the prompt {prompt[:60]!r} is not text: make the file again.")
+    if len({tensor.shape for tensor in found.values()}) > 1:
+        raise LessonsError(f"{name} mixes embeddings of several widths: keep those of one text encoder.")
     if "" not in found:
-        raise LessonsError(f"{path.name} has no embedding of the empty prompt '': guidance needs it, so add it.")
+        raise LessonsError(f"{name} has no embedding of the empty prompt '': guidance needs it, so add it.")
     return found
 
 

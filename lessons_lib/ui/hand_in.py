@@ -20,6 +20,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from lessons_lib import decoders
 from lessons_lib.catalogue import LESSONS, PARTS, lesson
 from lessons_lib.errors import LessonsError
 from lessons_lib.places import ROOT
@@ -161,29 +162,28 @@ def as_zip(author: str, chosen: list[Record]) -> bytes:
 
 def from_zip(data: bytes) -> tuple[str, list[Record]]:
     """(author, records) of an earlier as_zip(). Raises LessonsError for anything else."""
+    said = "This is no hand-in of these lessons: choose a ZIP that was saved on this page."
+    members = decoders.unzip(data, ["hand_in.json"], said=said, most=MAX_BYTES)
+    about = decoders.json_of(members.get("hand_in.json", b""), said)
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as z:
-            size = z.getinfo("hand_in.json").file_size
-            if size > MAX_BYTES:
-                raise LessonsError(
-                    f"This hand-in unpacks to {size / 1e6:.0f} MB; at most {MAX_BYTES / 1e6:.0f} MB are taken back."
-                )
-            about = json.loads(z.read("hand_in.json"))
-        found = []
-        for r in about["records"]:
-            noted = tuple(save.Noted(**n) for n in r["noted"])
-            record = Record(**{k: str(r[k]) for k in ("slug", "model", "made", "link", "notes")}, noted=noted)
-            for n in noted:
-                fields = (n.kind, n.content, n.caption, n.alt)
-                if not all(isinstance(f, str) for f in fields) or not isinstance(n.width, int):
-                    raise ValueError("a note is not made of words")
-                if n.kind == "picture" and not re.match(r"data:image/(png|jpeg|gif|svg\+xml);base64,[A-Za-z0-9+/=]*$", n.content):
-                    raise ValueError("a picture is none")
-            if record.slug not in DELIVERABLES or not record.link.startswith(("http://", "https://")) and record.link:
-                raise ValueError("no such lesson")
-            found.append(record)
-        return str(about["author"]), found
-    except LessonsError:
-        raise
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, OSError, RuntimeError, NotImplementedError) as e:
-        raise LessonsError("This is no hand-in of these lessons: choose a ZIP that was saved on this page.") from e
+        return str(about["author"]), [_record(r) for r in about["records"]]
+    except (KeyError, ValueError, TypeError, AttributeError) as e:
+        raise LessonsError(said) from e
+
+
+PICTURE = re.compile(r"data:image/(png|jpeg|gif|svg\+xml);base64,[A-Za-z0-9+/=]*")
+KINDS = {"heading", "text", "picture", "equation", "code"}
+
+
+def _record(r: dict) -> Record:
+    """A record as hand_in.json holds it. Raises KeyError, ValueError or TypeError for what is none."""
+    noted = tuple(save.Noted(**n) for n in r["noted"])
+    for n in noted:
+        if not all(isinstance(f, str) for f in (n.kind, n.content, n.caption, n.alt)) or type(n.width) is not int:
+            raise ValueError("a note is not made of words")
+        if n.kind not in KINDS or n.kind == "picture" and not PICTURE.fullmatch(n.content):
+            raise ValueError(f"a {n.kind} is not one")
+    record = Record(**{k: str(r[k]) for k in ("slug", "model", "made", "link", "notes")}, noted=noted)
+    if record.slug not in DELIVERABLES or not record.link.startswith(("http://", "https://")) and record.link:
+        raise ValueError("no such lesson")
+    return record

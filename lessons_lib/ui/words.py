@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import difflib
 import json
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import streamlit as st
 from PIL import Image
 
-from lessons_lib.errors import LessonsError
+from lessons_lib import decoders
 from lessons_lib.models.model import Model
 from lessons_lib.pictures import enlarge, tiled, to_png
 from lessons_lib.ui import controls, page, parts
@@ -86,7 +85,7 @@ def how_it_learned() -> None:
 def embeddings_of_ones_own(slug: str, model: Model) -> tuple[Model, bool]:
     """Offer to load prompt embeddings from a file, for this session alone. Returns the model, speaking them if it can, and
     whether it does."""
-    from lessons_lib.models.text_to_image import with_embeddings
+    from lessons_lib.models.text_to_image import embeddings_from_file, with_embeddings
 
     with st.expander("Prompt embeddings from a file, as DeepFloyd IF needs them"):
         st.markdown(
@@ -94,11 +93,13 @@ def embeddings_of_ones_own(slug: str, model: Model) -> tuple[Model, bool]:
             f"`{{prompt: tensor}}` saved with `torch.save`, each tensor (1, 77, {DEEPFLOYD_WIDTH}), the empty prompt among them. "
             "The file is checked, opened without running anything in it, and used on this page for as long as it is open."
         )
-        file = st.file_uploader("embeddings", ["pt", "pth"], key=f"{slug}_embeddings")
+        file = st.file_uploader("embeddings", ["pt", "pth"], key=f"{slug}_embeddings", max_upload_size=decoders.WEIGHTS_MB)
         if file is None:
             return model, False
         width = None if model.shape[0] == 1 else model.denoiser("").condition.shape[-1]  # opens the model: only when needed
-        embeddings = _read(file.name, file.getvalue(), width)
+        widths = (DEEPFLOYD_WIDTH,) if width is None else (DEEPFLOYD_WIDTH, width)
+        most = decoders.WEIGHTS_MB * decoders.MB
+        embeddings = embeddings_from_file(file.getvalue(), widths, name=Path(file.name).name[:80], most=most)
         held = next(iter(embeddings.values())).shape[-1]
         shown = ", ".join(f"“{page.plain(p)}”" for p in list(embeddings)[:8] if p)
         if held != width:
@@ -109,24 +110,6 @@ def embeddings_of_ones_own(slug: str, model: Model) -> tuple[Model, bool]:
             return model, False
         st.success(f"{len(embeddings)} prompts, used below: {shown} ...")
         return with_embeddings(model, embeddings), True
-
-
-def _read(name: str, content: bytes, width: int | None) -> dict:
-    """The embeddings in an uploaded file, for the model in view or for DeepFloyd. Raises LessonsError if for neither."""
-    from lessons_lib.models.text_to_image import embeddings_from_file
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "embeddings.pt"
-        path.write_bytes(content)
-        try:
-            return embeddings_from_file(path)
-        except LessonsError as e:
-            if width not in (None, DEEPFLOYD_WIDTH):
-                try:
-                    return embeddings_from_file(path, width)
-                except LessonsError:
-                    pass
-            raise LessonsError(str(e).replace("embeddings.pt", page.plain(Path(name).name)[:80])) from e
 
 
 def logo_png(picture: np.ndarray, about: dict) -> bytes:
