@@ -1,3 +1,5 @@
+"""Classifier-free guidance: one noise at several scales, five pictures at one, the two answers and their difference."""
+
 from lessons_lib.ui import controls, page, parts
 from lessons_lib.ui.filmstrip import filmstrip
 from lessons_lib.ui.playground import meanwhile, play, warm
@@ -23,8 +25,8 @@ with page.lesson_page("guidance", models=None) as lesson:
 
         from lessons_lib.denoisers import ask, guided
         from lessons_lib.images import eps_picture, to_uint8
-        from lessons_lib.lessons import measures
-        from lessons_lib.lessons.walks import SCALES, from_noise, over_guidance_scales
+        from lessons_lib.lessons import guidance
+        from lessons_lib.lessons._common import from_noise
         from lessons_lib.models.opening import open_model
         from lessons_lib.ui.measure import measured
 
@@ -37,16 +39,14 @@ with page.lesson_page("guidance", models=None) as lesson:
         parts.unknown_words_hint(model, prompt)
         seed = controls.seed()
         clip_x0 = controls.toggle(lesson.slug, "clip_x0", True, help="keep x0_hat in [-1, 1] at every move")
-    same = {"model": model.title, "prompt": prompt, "seed": seed, "clip_x0": clip_x0}
+    same = {"prompt": prompt, "seed": seed, "clip_x0": clip_x0}
     with right:
-
-        def over_scales():
-            return over_guidance_scales(model, prompt, seed=seed, clip_x0=clip_x0)
+        about = guidance.about(model, **same)
 
         def captions(about):
-            return [f"scale {s:g}" for s in SCALES]
+            return [f"scale {s:g}" for s in guidance.SCALES]
 
-        film = play(lesson.slug, name, same, over_scales, captions=captions, stream_wide=wide)
+        film = play(lesson.slug, name, about, lambda: guidance.walk(model, about), captions=captions, stream_wide=wide)
         st.caption(
             "One noise, six scales: only `guidance_scale` differs. 0 is unconditional, 1 conditional, above 1 guided."
             + (" Beside each scale, what the judge reads in the picture, and how surely." if model.judge else "")
@@ -61,14 +61,17 @@ with page.lesson_page("guidance", models=None) as lesson:
     with left:
         gamma = controls.slider(lesson.slug, "guidance_scale", 0.0, 15.0, 7.0, 0.5, help="gamma in the equation; 7 in the course")
     with right:
-
-        def at_one_scale():
-            return from_noise(model, prompt, seed=seed, guidance_scale=gamma, clip_x0=clip_x0)
-
+        about_five = guidance.about_five(model, **same, guidance_scale=gamma)
         five = play(
-            lesson.slug, name, {**same, "guidance_scale": gamma}, at_one_scale, name="five", opening="guidance_five",
-            captions=lambda about: "12345", stream_wide=3 * model.shape[2],
-        )  # fmt: skip
+            lesson.slug,
+            name,
+            about_five,
+            lambda: guidance.walk_five(model, about_five),
+            name="five",
+            opening="guidance_five",
+            captions=lambda about: [f"seed {about['seed'] + i}" for i in range(5)],
+            stream_wide=3 * model.shape[2],
+        )
     if five is not None:
         st.caption("The first of them on its way from noise to picture:")
         stills = range(len(five)) if five.kept else range(0, len(five), 5)
@@ -122,12 +125,12 @@ with page.lesson_page("guidance", models=None) as lesson:
                 lines = {"diversity": (xs, [r["diversity"] for r in rows])}
                 parts.line_plot(lines, "guidance_scale", "diversity (RMS between pictures)", f"{key}_b", **chosen)
 
-        measured("guidance", name, lambda: measures.guidance(model, num_images=20), draw, minutes="about a minute")
+        measured("guidance", name, lambda: guidance.measure(model, num_images=20), draw, minutes="about a minute")
         st.caption(
             "Left: the judge, a classifier that never saw a generated picture, reads what was drawn. Right: how far apart "
             "pictures of one prompt are. Guidance buys the first with the second."
         )
-    page.show_source(guided, over_guidance_scales, from_noise)
+    page.show_source(guided, guidance.over_scales, from_noise)
     page.things_to_try(
         lesson,
         [

@@ -4,10 +4,13 @@ import json
 from dataclasses import replace
 
 import pytest
+import torch
 
+from lessons_lib import kept
 from lessons_lib.film import Film, opening_path
-from lessons_lib.lessons import measures
-from lessons_lib.lessons.walks import SCALES, over_guidance_scales
+from lessons_lib.lessons import guidance, keep
+from lessons_lib.lessons._common import from_noise
+from lessons_lib.lessons.guidance import SCALES, over_scales
 from lessons_lib.models.names import available
 from lessons_lib.models.opening import open_model
 from tests.pages import captions, opened, press
@@ -56,7 +59,7 @@ def test_opening_is_labelled_and_a_changed_setting_is_said():
 def test_a_stopped_walk_stays_as_far_as_it_came():
     at = opened("guidance", model="mnist")
     film = Film({"prompt": "3"})
-    for _ in zip(range(4), film.record_all(over_guidance_scales(open_model("mnist"), "3")), strict=False):
+    for _ in zip(range(4), film.record_all(over_scales(open_model("mnist"), "3", 180)), strict=False):
         pass
     at.session_state["guidance_film_mnist"] = film  # what Stop leaves behind
     at.run()
@@ -76,21 +79,37 @@ def test_bad_values_in_the_link_do_no_harm(name, bad):
 
 
 def test_kept_measure_says_when_how_many_and_by_what(tmp_path, monkeypatch):
-    """`python -m lessons_lib.lessons.measures guidance`: the JSON that the page draws."""
-    monkeypatch.setattr(measures, "OPENINGS", tmp_path)
+    """`python -m lessons_lib.lessons.keep guidance --only measures`: the JSON that the page draws."""
+    monkeypatch.setattr(kept, "OPENINGS", tmp_path)
     rows = iter([{"guidance_scale": 0.0, "accuracy": 0.1, "top5": 0.5, "diversity": 0.9}])
-    monkeypatch.setitem(measures.MEASURES, "guidance", lambda model, num_images=60: rows)
-    monkeypatch.setattr("sys.argv", ["measures", "guidance", "--model", "mnist", "--num-images", "20"])
-    measures.main()
-    kept = json.loads((tmp_path / "measure-guidance-mnist.json").read_text())
-    assert kept["rows"][0]["diversity"] == 0.9
-    assert "--num-images 20" in kept["command"]
-    assert kept["made"]
+    monkeypatch.setitem(guidance.MEASURES, "guidance", lambda model, num_images=60: rows)
+    monkeypatch.setattr("sys.argv", ["keep", "guidance", "--only", "measures", "--models", "mnist", "--num-images", "20"])
+    keep.main()
+    report = json.loads((tmp_path / "measure-guidance-mnist.json").read_text())
+    assert report["rows"][0]["diversity"] == 0.9
+    assert "--num-images 20" in report["command"]
+    assert report["made"]
 
 
 def test_guidance_buys_obedience_with_variety():
     """The argument itself: at 5 the judge reads far more as asked than at 0, and pictures are more alike."""
     model = replace(open_model("mnist"), prompts=tuple("3458"))
-    free, guided = measures.guidance(model, num_images=24, guidance_scales=(0.0, 5.0))
+    free, guided = guidance.measure(model, num_images=24, guidance_scales=(0.0, 5.0))
     assert guided["accuracy"] > free["accuracy"] + 0.4
     assert guided["diversity"] < free["diversity"]
+
+
+def test_a_seed_is_a_picture_alone_and_in_a_batch():
+    """The third of five, and the same seed alone, are one picture; and so is a scale alone and among six."""
+    model = open_model("mnist")
+    *_, five = guidance.walk_five(model, guidance.about_five(model, seed=7))
+    *_, alone = from_noise(model, model.prompts[0], [9], guidance_scale=7.0)
+    assert torch.equal(five.x_prev[2:3], alone.x_prev)
+    *_, six = guidance.over_scales(model, "3", 7)
+    *_, one = guidance.over_scales(model, "3", 7, [guidance.SCALES[2]])
+    assert torch.equal(six.x_prev[2:3], one.x_prev)
+
+
+def test_unknown_settings_are_refused():
+    with pytest.raises(TypeError, match="unknown settings: sede"):
+        guidance.about(open_model("mnist"), sede=3)

@@ -25,8 +25,6 @@ from lessons_lib.models.names import available
 from lessons_lib.models.opening import open_model
 from lessons_lib.sources import clean_picture, names
 
-GUIDANCE_SCALES = (0.0, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0)
-
 
 def blur_for(t_fraction: float, size: int) -> tuple[int, float]:
     """(kernel_size, sigma) that suits a noise level: wider for more noise and larger pictures."""
@@ -65,28 +63,6 @@ def denoise(model: Model, num_images: int = 16, points: int = 8) -> Iterator[dic
                 row[f"{method} {name}"] = getattr(metrics, name)(x, x0).mean().item()
             row[f"{method} sharpness"] = metrics.sharpness(x).mean().item()
         yield row
-
-
-def guidance(model: Model, num_images: int = 60, guidance_scales: Sequence[float] = GUIDANCE_SCALES) -> Iterator[dict]:
-    """What the judge reads, and how different the pictures of one prompt are, at each guidance scale.
-
-    Rows: guidance_scale, accuracy (the share whose first reading is the prompt), top5, diversity (mean RMS distance between
-    pictures of the same prompt).
-    """
-    prompts = model.prompts[:10]
-    each = max(2, num_images // len(prompts))
-    asked = [p for p in prompts for _ in range(each)]
-    labels = torch.tensor([model.class_of(p) for p in asked])
-    for scale in guidance_scales:
-        x = _pictures(model, asked, guidance_scale=scale)
-        ranks = model.judge.rank(x, labels)
-        spread = sum(metrics.diversity(x[i * each : (i + 1) * each]) for i in range(len(prompts))) / len(prompts)
-        yield {
-            "guidance_scale": scale,
-            "accuracy": (ranks == 0).float().mean().item(),
-            "top5": (ranks < 5).float().mean().item(),
-            "diversity": spread,
-        }
 
 
 def sampling(model: Model, num_images: int = 30, step_counts: Sequence[int] = (50, 20, 10, 5)) -> Iterator[dict]:
@@ -130,7 +106,7 @@ def _pictures(model: Model, prompts: list[str], **how) -> Tensor:
     return torch.cat(made).clamp(-1, 1)
 
 
-MEASURES: dict[str, Callable[..., Iterator[dict]]] = {"denoise": denoise, "guidance": guidance, "sampling": sampling}
+MEASURES: dict[str, Callable[..., Iterator[dict]]] = {"denoise": denoise, "sampling": sampling}
 
 
 def kept_path(measure: str, model: str) -> Path:

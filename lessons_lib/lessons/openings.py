@@ -23,19 +23,6 @@ from lessons_lib.sources import clean_picture
 from lessons_lib.views import VIEWS
 
 
-def guidance(model: Model) -> tuple[dict, Iterator]:
-    prompt = model.prompts[0]
-    about = {"model": model.title, "prompt": prompt, "seed": 180, "clip_x0": True}
-    return about, walks.over_guidance_scales(model, prompt)
-
-
-def guidance_five(model: Model) -> tuple[dict, Iterator]:
-    """The course's five pictures at guidance 7."""
-    prompt = model.prompts[0]
-    about = {"model": model.title, "prompt": prompt, "seed": 180, "clip_x0": True, "guidance_scale": 7.0}
-    return about, walks.from_noise(model, prompt, guidance_scale=7.0)
-
-
 def hero(model: Model) -> tuple[dict, Iterator]:
     """The contents page: a dozen prompts at once, each picture its own."""
     prompts = [model.prompts[i % len(model.prompts)] for i in range(12)]
@@ -218,8 +205,6 @@ LESSONS: dict[str, Callable[[Model], tuple | None]] = {
     "sampling_free": five_free,
     "sampling_guided": five_guided,
     "sampling_stage2": second_stage,
-    "guidance": guidance,
-    "guidance_five": guidance_five,
     "sdedit": image_to_image,
     "inpainting": inpainting,
     "anagrams": anagrams,

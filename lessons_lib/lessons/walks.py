@@ -48,20 +48,6 @@ def from_noise(
     )
 
 
-SCALES = (0.0, 1.0, 3.0, 5.0, 7.0, 15.0)  # of guidance: unconditional, conditional, the small model's best, ..., far too much
-
-
-def over_guidance_scales(
-    model: Model, prompt: str, guidance_scales: Sequence[float] = SCALES, *, seed: int = 180, eta: float = 0.0,
-    clip_x0: bool = True,
-) -> Iterator[Step]:  # fmt: skip
-    """The same noise walked at every guidance scale at once, one picture each; eta = 0, so that only the scale differs."""
-    xt, g = noise(model, len(guidance_scales), seed, same=True)
-    scales = torch.tensor(guidance_scales, dtype=torch.float32).view(-1, 1, 1, 1)
-    denoiser = guided(model.denoiser(prompt), model.denoiser(""), scales)
-    yield from sample(denoiser, model.schedule, xt, model.schedule.timesteps(model.stride), eta=eta, clip_x0=clip_x0, generator=g)
-
-
 def denoise_from(
     model: Model, xt: Tensor, timesteps: Sequence[int], *, prompt: str = "", guidance_scale: float = 1.0, seed: int = 180,
     eta: float = 1.0, clip_x0: bool = True,

@@ -6,21 +6,21 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from lessons_lib import kept as kept_files
+
 
 def measured(slug: str, model: str, rows_of: Callable, draw: Callable[[list[dict], str], None], *, minutes: str) -> None:
-    """Show measures.kept(slug, model) through draw(rows, key), and a button that measures now.
+    """Show kept.measure(slug, model) through draw(rows, key), and a button that measures now.
 
     Args: rows_of: () -> iterator of rows, for the live run. draw: draws rows under a plot key. minutes: its time, in words.
     """
-    from lessons_lib.lessons import measures
-
     key = f"{slug}_measure_{model}"
     with st.container(horizontal=True, vertical_alignment="center"):
         now = st.button(
             "Measure now", key=f"{key}_now", icon=":material/timeline:", help=f"{minutes}; every point is drawn as it is made"
         )
         st.button("Stop", key=f"{key}_stop", icon=":material/stop:")
-    kept = measures.kept(slug, model)
+    kept = kept_files.measure(slug, model)
     place = st.empty()
     if now:
         rows: list[dict] = []

@@ -1,0 +1,89 @@
+"""Classifier-free guidance: one noise at several scales, and five pictures at one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from lessons_lib import kept, metrics
+from lessons_lib.denoisers import guided
+from lessons_lib.lessons._common import SEED, Opening, drawn, from_noise, noise, seeds_of, settings
+from lessons_lib.models.model import Model
+from lessons_lib.samplers import Step, sample
+
+SCALES = (0.0, 1.0, 3.0, 5.0, 7.0, 15.0)  # unconditional, conditional, the small model's best, ..., far too much
+MEASURED_SCALES = (0.0, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0)
+
+
+def about(model: Model, **chosen) -> dict:
+    """The settings of the walk over all scales: prompt, seed, clip_x0."""
+    return settings({"model": model.title, "prompt": model.prompts[0], "seed": SEED, "clip_x0": True}, chosen)
+
+
+def about_five(model: Model, **chosen) -> dict:
+    """The settings of five pictures at one scale; the course's 7 unless chosen."""
+    scale = chosen.pop("guidance_scale", 7.0)
+    return {**about(model, **chosen), "guidance_scale": scale}
+
+
+def over_scales(
+    model: Model, prompt: str, seed: int, scales: Sequence[float] = SCALES, *, clip_x0: bool = True
+) -> Iterator[Step]:
+    """The same noise walked at every guidance scale at once, one picture each; eta = 0, so that only the scale differs.
+
+    eps = eps_uncond + gamma * (eps_cond - eps_uncond)       (Ho & Salimans 2022, eq. 6, with w = gamma - 1)
+    """
+    xt, _ = noise(model.shape, [seed])
+    gammas = torch.tensor(scales, dtype=torch.float32).view(-1, 1, 1, 1)
+    denoiser = guided(model.denoiser(prompt), model.denoiser(""), gammas)
+    timesteps = model.schedule.timesteps(model.stride)
+    yield from sample(denoiser, model.schedule, xt.repeat(len(scales), 1, 1, 1), timesteps, eta=0.0, clip_x0=clip_x0)
+
+
+def walk(model: Model, about: dict) -> Iterator[Step]:
+    """The page's walk over all scales."""
+    return over_scales(model, about["prompt"], about["seed"], clip_x0=about["clip_x0"])
+
+
+def walk_five(model: Model, about: dict) -> Iterator[Step]:
+    """Five pictures of seed, seed + 1, ... at one scale."""
+    how = {"guidance_scale": about["guidance_scale"], "clip_x0": about["clip_x0"]}
+    return from_noise(model, about["prompt"], seeds_of(about["seed"], 5), **how)
+
+
+def openings(model: Model) -> Iterator[Opening]:
+    """What the page opens with."""
+    six, five = about(model), about_five(model)
+    yield Opening("guidance", six, lambda: walk(model, six))
+    yield Opening("guidance_five", five, lambda: walk_five(model, five))
+
+
+def measure(model: Model, num_images: int = 60, guidance_scales: Sequence[float] = MEASURED_SCALES) -> Iterator[dict]:
+    """What the judge reads, and how different the pictures of one prompt are, at each guidance scale.
+
+    Rows: guidance_scale, accuracy (the share whose first reading is the prompt), top5, diversity (see metrics.diversity).
+    """
+    prompts = model.prompts[:10]
+    each = max(2, num_images // len(prompts))
+    asked = [p for p in prompts for _ in range(each)]
+    labels = torch.tensor([model.class_of(p) for p in asked])
+    for scale in guidance_scales:
+        x = drawn(model, asked, guidance_scale=scale)
+        ranks = model.judge.rank(x, labels)
+        yield {
+            "guidance_scale": scale,
+            "accuracy": (ranks == 0).float().mean().item(),
+            "top5": (ranks < 5).float().mean().item(),
+            "diversity": sum(metrics.diversity(part) for part in x.split(each)) / len(prompts),
+        }
+
+
+MEASURES = {"guidance": measure}
+"""name -> model, num_images -> rows; kept for every model that has a judge."""
+
+
+def card() -> kept.Card:
+    """One noise, three scales."""
+    film = kept.film("guidance", "emoji")
+    return kept.Card("one noise at guidance 0, 3 and 15", [film.final[i] for i in (0, 2, 5)])
