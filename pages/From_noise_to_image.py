@@ -27,6 +27,7 @@ with page.lesson_page("sampling", models=None) as lesson:
         from lessons_lib.models.opening import open_model
         from lessons_lib.samplers import move, sample
         from lessons_lib.ui.measure import measured
+        from lessons_lib.ui.typed import quoted
 
         model = open_model(name)
     warm(name)
@@ -99,7 +100,7 @@ with page.lesson_page("sampling", models=None) as lesson:
 
     page.section("Five samples of one prompt")
     st.markdown(
-        f"Five noises from one seed, all asked for **{prompts[0]}**: first only asked, then with guidance. Whatever differs within a "
+        f"Five noises from one seed, all asked for {quoted(prompts[0])}: first only asked, then with guidance. Whatever differs within a "
         "row, the noise decided."
     )
 

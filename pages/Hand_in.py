@@ -6,7 +6,8 @@ with page.lesson_page("hand_in") as lesson:
     from lessons_lib import decoders
     from lessons_lib.catalogue import PARTS, written
     from lessons_lib.catalogue import lesson as lesson_of
-    from lessons_lib.ui import hand_in
+    from lessons_lib.ui import hand_in, save
+    from lessons_lib.ui.typed import as_typed
 
     page.idea(
         "Everything you computed in the lessons gathers here by itself, beside what the course wants to see: pictures, captions, "
@@ -50,17 +51,17 @@ with page.lesson_page("hand_in") as lesson:
                 if record is None:
                     head.markdown(f":material/radio_button_unchecked: **{that.title}** · not made yet")
                 else:
-                    head.checkbox(f"**{that.title}** · made {record.made}", True, key=f"hand_in_{slug}")
+                    head.checkbox(f"**{that.title}** · made {as_typed(record.made)}", True, key=f"hand_in_{slug}")
                 go.page_link(that.file, label="Open", icon=":material/arrow_forward:", query_params=page.travelling())
                 st.caption(" · ".join(wanted))
                 if record is not None:
                     with st.container(horizontal=True, gap="small"):
                         for picture in record.pictures[:6]:
-                            st.image(picture.content, width=96, alt=picture.alt, caption=picture.caption[:40] or None)
+                            st.image(picture.content, width=96, alt=picture.alt, caption=as_typed(picture.caption[:40]) or None)
                     more = len(record.pictures) - 6
                     lines = record.settings[:3] + ([f"and {more} more pictures"] if more > 0 else [])
                     for line in lines:
-                        st.caption(line)
+                        st.html(f'<div style="font-size: .875rem; opacity: .75">{save.rendered(line)}</div>')
 
     chosen_hashes = hand_in.hashes(chosen)
     if chosen_hashes:

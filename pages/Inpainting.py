@@ -14,6 +14,7 @@ with page.lesson_page("inpainting", models=None) as lesson:
     from lessons_lib.ui.canvas import mask_on
     from lessons_lib.ui.contact import contact_sheet
     from lessons_lib.ui.sources import pick_picture
+    from lessons_lib.ui.typed import quoted
 
     page.idea(
         "Walk from pure noise as always, but after every move put the original back everywhere outside a mask, noised to the "
@@ -58,7 +59,7 @@ with page.lesson_page("inpainting", models=None) as lesson:
             captions = [f"picture {i + 1}{r}" for i, r in enumerate(parts.readings(model, final))]
             contact_sheet(lesson.slug, name, film.final, captions, scores, film.about, parts.describe(film.about))
             if scores is not None:
-                st.caption(f"Best first, by how surely the judge reads “{film.about['prompt']}”.")
+                st.caption(f"Best first, by how surely the judge reads {quoted(film.about['prompt'])}.")
     if film is not None:
         page.section("Every step, all five")
         filmstrip(film, f"{lesson.slug}_strip", columns=5, alt=parts.describe(film.about), wide=620)

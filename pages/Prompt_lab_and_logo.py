@@ -28,6 +28,7 @@ with page.lesson_page("prompts", models=None) as lesson:
         from lessons_lib.ui import readings
         from lessons_lib.ui.contact import contact_sheet
         from lessons_lib.ui.turntable import under_the_hand
+        from lessons_lib.ui.typed import quoted
         from lessons_lib.ui.words import embeddings_of_ones_own, how_it_learned, print_size, what_the_model_knows
 
         model = open_model(name)
@@ -51,7 +52,7 @@ with page.lesson_page("prompts", models=None) as lesson:
         how_it_learned()
     else:
         st.markdown("This model reads any words; where it runs on a file of embeddings, these are its prompts: "
-                    + ", ".join(f"*{page.plain(p)}*" for p in model.prompts[:40]))  # fmt: skip
+                    + ", ".join(quoted(p) for p in model.prompts[:40]))  # fmt: skip
     model, own_words = embeddings_of_ones_own(lesson.slug, model)
 
     def asked(argument: str, default: str) -> str:
@@ -88,9 +89,9 @@ with page.lesson_page("prompts", models=None) as lesson:
         captions = [f"{c}{r}" for c, r in zip(captions, read, strict=True)]
         parts.pictures_in_a_row(film.final, captions, parts.describe(made), wide=wide)
         st.caption(
-            f"One noise, seven mixtures: the share of “{made['to_prompt']}” in the embedding, and what the judge reads first."
+            f"One noise, seven mixtures: the share of {quoted(made['to_prompt'])} in the embedding, and what the judge reads first."
             if model.judge is not None
-            else f"One noise, seven mixtures: the share of “{made['to_prompt']}” in the embedding."
+            else f"One noise, seven mixtures: the share of {quoted(made['to_prompt'])} in the embedding."
         )
         one, two = st.columns(2, gap="large")
         with one:

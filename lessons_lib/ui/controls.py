@@ -13,6 +13,8 @@ from typing import Any
 
 import streamlit as st
 
+from lessons_lib.ui.typed import as_typed
+
 SHARED = ("model", "seed")
 MAX_SEED = 2**31 - 1
 
@@ -97,7 +99,7 @@ def prompt(page: str, model, *, name: str = "prompt", default: str | None = None
     default = default or model.prompts[0]
     if model.name == "mnist":
         return choice(page, f"{name}_digit", sorted(model.prompts), default=default, help=help, label=name)
-    return text(page, name, default, help=help or "try: " + ", ".join(model.prompts[:8]))
+    return text(page, name, default, help=help or as_typed("try: " + ", ".join(model.prompts[:8])))
 
 
 def prompts_name(model) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -14,6 +13,7 @@ from lessons_lib import memory
 from lessons_lib.catalogue import PARTS, Lesson, lesson, written
 from lessons_lib.errors import LessonsError
 from lessons_lib.ui import hand_in, save
+from lessons_lib.ui.typed import sentence
 
 memory.few_heaps()  # once a process, by the first page, before the threads come
 
@@ -112,7 +112,7 @@ def lesson_page(slug: str, *, models: Sequence[str] | None = ()) -> Iterator[Les
         with nullcontext() if "torch" in sys.modules else memory.importing():
             yield this
     except LessonsError as e:
-        st.error(str(e), icon=":material/error:")
+        st.error(sentence(str(e)), icon=":material/error:")
     hand_in.collect(slug, st.session_state.get("model", "") if models != () else "")
     _footer(this)
 
@@ -227,8 +227,3 @@ export default function ({ parentElement }) {
 }
 """,
 )
-
-
-def plain(text: str) -> str:
-    """Text made safe for HTML."""
-    return html.escape(text, quote=True)

@@ -14,25 +14,27 @@ from lessons_lib.film import Film
 from lessons_lib.pictures import enlarge, tiled, to_data_url, to_gif, to_png
 from lessons_lib.ui import save
 from lessons_lib.ui.page import equation
+from lessons_lib.ui.typed import as_typed, quoted
 
 
 def describe(about: dict) -> str:
-    """What made a picture, for captions and alt text: "prompt 3 · seed 180 · 30 steps"."""
+    """What made a picture, as plain text for alt texts and files: "prompt 3 · seed 180 · 30 steps"."""
     return " · ".join(f"{k} {v}" for k, v in about.items() if v not in ("", None))
 
 
 def provenance(film: Film) -> str:
-    """One line: live or kept, by what, how long."""
+    """One line of markdown: live or kept, by what, how long."""
     stopped = f"stopped after {len(film)} of {film.total} steps"
     when = f"kept from an earlier run ({film.kept})" if film.kept else "live" if film.finished else stopped
-    return f"**{when}** · {describe(film.about)} · {film.seconds:.1f} s"
+    made = " · ".join(f"{k} {as_typed(str(v))}" for k, v in film.about.items() if v not in ("", None))
+    return f"**{when}** · {made} · {film.seconds:.1f} s"
 
 
 def picture(pixels: np.ndarray, alt: str, caption: str | None = None, *, wide: int = 256) -> None:
-    """Show (H, W, 3) or (H, W) uint8 with every pixel a sharp square, at least `wide` pixels wide."""
+    """Show (H, W, 3) or (H, W) uint8 with every pixel a sharp square, at least `wide` pixels wide. caption: plain text."""
     url = to_data_url(enlarge(Image.fromarray(pixels), wide))
     save.note("picture", url, caption=caption or "", alt=alt, width=wide)
-    st.image(url, caption=caption, alt=alt)
+    st.image(url, caption=as_typed(caption) if caption else None, alt=alt)
 
 
 def pictures_in_a_row(
@@ -40,7 +42,7 @@ def pictures_in_a_row(
 ) -> list:
     """(B, C, H, W) uint8 side by side, at most `wide` pixels each, wrapping on a phone, each with its own caption and alt text.
 
-    Returns the pictures' places. Given again, they take the next pictures without a moment's emptiness, so nothing moves.
+    captions: plain text, shown as it is. Returns the pictures' places. Given again, they take the next pictures without a moment's emptiness, so nothing moves.
     streaming: more are to come; only the last ones belong to the lesson as it is saved.
     """
     wide = whole(wide, batch.shape[-1])
@@ -61,8 +63,10 @@ def whole(wide: int, pixels: int) -> int:
 
 
 def in_lines(caption: str) -> str:
-    """A caption as markdown that breaks where its parts end, and not wherever the picture's width wants it."""
-    return caption.replace(" · ", "  \n") if " · " in caption else caption.replace(": ", ":  \n", 1)
+    """A plain caption as markdown that breaks where its parts end, and not wherever the picture's width wants it."""
+    name, colon, read = caption.rpartition(": ")
+    lines = caption.split(" · ") if " · " in caption else [name + ":", read] if colon else [caption]
+    return "  \n".join(map(as_typed, lines))
 
 
 def readings(model, x) -> list[str]:
@@ -84,7 +88,7 @@ def unknown_words_hint(model, prompt: str) -> None:
 
     for word, near in unknown_words(prompt):
         meant = f" Did you mean {', '.join(f'**{n}**' for n in near)}?" if near else ""
-        st.caption(f":orange[The small model was never taught “{word}”.]{meant}")
+        st.caption(f":orange[The small model was never taught] {quoted(word)}.{meant}")
 
 
 def downloads(film: Film, name: str, *, columns: int = 8) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 
 import streamlit as st
@@ -36,7 +37,7 @@ def bars(found: Sequence[Readings], seeds: Sequence[int], names: tuple[str, str]
     fig = go.Figure()
     for which, (name, pattern) in enumerate(zip(names, ("", "/"), strict=True)):
         fig.add_bar(
-            x=[f"seed {seeds[i]}" for i in order], y=[found[i].sure[which] for i in order], name=name,
+            x=[f"seed {seeds[i]}" for i in order], y=[found[i].sure[which] for i in order], name=html.escape(name),  # Plotly reads HTML
             text=[ordinal(found[i].ranks[which]) for i in order], textposition="outside", cliponaxis=False,
             marker={"color": COLOURS[which], "pattern": {"shape": pattern}},
         )  # fmt: skip

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from lessons_lib.ui.typed import visible
+
 
 @dataclass(frozen=True)
 class Noted:
@@ -62,18 +64,14 @@ def noted() -> list[Noted]:
 
 def body(notes: str, noted: list[Noted]) -> str:
     """The learner's notes and what a page drew, as HTML without script or request to anywhere."""
-    from latex2mathml.converter import convert
-    from markdown_it import MarkdownIt
-
-    markdown = MarkdownIt("commonmark", {"html": False})
     parts = []
     for n in noted:
         if n.kind == "heading":
             parts.append(f"<h2>{html.escape(n.content)}</h2>")
         elif n.kind == "text":
-            parts.append(markdown.render(n.content))
+            parts.append(rendered(n.content))
         elif n.kind == "equation":
-            parts.append(convert(n.content, display="block"))
+            parts.append(_mathml(n.content))
         elif n.kind == "code":
             parts.append(f"<pre><code>{html.escape(n.content)}</code></pre>")
         elif n.kind == "picture":
@@ -86,9 +84,25 @@ def body(notes: str, noted: list[Noted]) -> str:
     return written + "".join(parts)
 
 
+def rendered(markdown: str) -> str:
+    """A note's markdown as HTML that asks for nothing: a hand-in taken back may hold anybody's."""
+    from markdown_it import MarkdownIt
+
+    return MarkdownIt("commonmark", {"html": False}).disable(["image", "link", "autolink", "reference"]).render(markdown)
+
+
+def _mathml(latex: str) -> str:
+    from latex2mathml.converter import convert
+
+    try:
+        return convert(latex, display="block")
+    except Exception:  # a hand-in taken back may hold no formula at all; the converter raises its own for each fault
+        return f"<pre><code>{html.escape(latex)}</code></pre>"
+
+
 def document(title: str, body: str, more: str = "") -> str:
     """A whole HTML document. title is plain text; body and more, which ends the footer's sentence, are HTML."""
-    return (
+    return visible(
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{html.escape(title)}</title><style>{CSS}</style></head><body><h1>{html.escape(title)}</h1>"
         f"{body}<footer>Saved from Diffusion, Step by Step on {time.strftime('%Y-%m-%d %H:%M')}{more}.</footer></body></html>"

@@ -10,6 +10,7 @@ from lessons_lib.errors import LessonsError
 from lessons_lib.images import to_tensor
 from lessons_lib.pictures import open_picture, square
 from lessons_lib.ui import controls
+from lessons_lib.ui.typed import sentence
 
 FIRST = {"digit": "3a", "emoji": "dog", "photo": "cat"}
 
@@ -44,7 +45,7 @@ def pick_picture(
             try:
                 return to_tensor(square(open_picture(file.getvalue()), shape[1]), shape[0]), "your picture"
             except LessonsError as e:
-                st.error(str(e), icon=":material/error:")
+                st.error(sentence(str(e)), icon=":material/error:")
         kind = kinds[0]
         return sources.clean_picture(kind, FIRST[kind], shape), f"{kind} {FIRST[kind]}"
     name = controls.select(page, kind, sources.names(kind), default=FIRST[kind])

@@ -16,6 +16,7 @@ from lessons_lib.training import runs
 from lessons_lib.training.runs import ENDED, State
 from lessons_lib.ui import save
 from lessons_lib.ui.parts import line_plot
+from lessons_lib.ui.typed import sentence
 
 WORDS = {
     "queued": ":blue[waiting]", "running": ":green[training]", "paused": ":orange[paused]", "finished": ":green[finished]",
@@ -37,7 +38,7 @@ def one_sentence() -> Iterator[None]:
     try:
         yield
     except LessonsError as e:
-        st.error(str(e), icon=":material/error:")
+        st.error(sentence(str(e)), icon=":material/error:")
 
 
 def show_run(run: str) -> None:
@@ -100,9 +101,9 @@ def _draw(state: State) -> None:
         place = "next in the queue" if state.place == 1 else f"place {state.place} in the queue"
         st.caption(f"{place}: it begins when {'the run that trains now is' if state.place == 1 else 'those before it are'} done")
     if state.status == "failed":
-        st.error(state.said, icon=":material/error:")
+        st.error(sentence(state.said), icon=":material/error:")
     elif state.said:
-        st.caption(state.said)
+        st.caption(sentence(state.said))
     if state.total_steps:
         text = f"step {state.step} of {state.total_steps} · epoch {state.epoch} of {s.epochs}"
         if state.status == "running" and state.images_per_second:

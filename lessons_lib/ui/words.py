@@ -13,7 +13,8 @@ from PIL import Image
 from lessons_lib import decoders
 from lessons_lib.models.model import Model
 from lessons_lib.pictures import enlarge, tiled, to_png
-from lessons_lib.ui import controls, page, parts
+from lessons_lib.ui import controls, parts
+from lessons_lib.ui.typed import quoted
 
 PRINT_PIXELS = 2400  # 20 cm at 300 dots an inch
 DEEPFLOYD_WIDTH = 4096
@@ -54,7 +55,7 @@ def what_the_model_knows(slug: str) -> None:
         if keywords[i]:
             st.caption(f"also called {', '.join(keywords[i])}")
     if not found:
-        st.info(f"Nothing like “{page.plain(search)}”: try {', '.join(names[i] for i in range(3, len(names), 60))}.")
+        st.info(f"Nothing like {quoted(search)}: try {', '.join(names[i] for i in range(3, len(names), 60))}.")
     with st.expander(f"All {len(names)} things"):
         st.markdown(", ".join(names))
 
@@ -101,7 +102,7 @@ def embeddings_of_ones_own(slug: str, model: Model) -> tuple[Model, bool]:
         most = decoders.WEIGHTS_MB * decoders.MB
         embeddings = embeddings_from_file(file.getvalue(), widths, name=Path(file.name).name[:80], most=most)
         held = next(iter(embeddings.values())).shape[-1]
-        shown = ", ".join(f"“{page.plain(p)}”" for p in list(embeddings)[:8] if p)
+        shown = ", ".join(quoted(p) for p in list(embeddings)[:8] if p)
         if held != width:
             st.success(
                 f"{len(embeddings)} prompts, {shown} ..., as DeepFloyd needs them. The model in view is another: choose a DeepFloyd IF "

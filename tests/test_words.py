@@ -1,0 +1,208 @@
+"""What people type is shown as they typed it: on the pages, in files, in the saved HTML; and nothing of it acts."""
+
+import io
+import json
+import re
+import zipfile
+from html.parser import HTMLParser
+
+import pytest
+from markdown_it import MarkdownIt
+from PIL import Image
+
+from lessons_lib.models.names import available
+from lessons_lib.ui import hand_in, save
+from lessons_lib.ui.parts import in_lines
+from lessons_lib.ui.typed import as_typed, quoted, sentence, visible
+from tests.browsing import visit
+from tests.pages import captions, opened
+
+TYPED = [
+    "a cat", "*", "**a**", "a *red* cat", "_x_", "snake_case_words", "__x__", ":red[x]", ":red-background[a cat]", "![x](http://h/t.png)",
+    "[a](http://b)", "[free](http://example.com)", "<http://example.com>", "http://example.com", "www.example.com", "a@example.com",
+    "$x$", "$$x$$", "<b>", "<img src=http://h/t.png>", "&amp;", "&#60;", "Tom & Jerry", "`", "``", "`a`", "a ` b", "```\n#x", "😀 🐱", "👩‍👩‍👧",
+    "שלום", "مرحبا: 5", "a\u202eb", "\u2067x", "- a", "+ a", "* a", "1. a", "2) a", "# a", "> a", "---", "a -- b", "-> b", "<- a", "a >= b", "~x~",
+    "~~x~~", ":smile:", ":+1:", ":material/home:", ":streamlit:", "a | b", "[^1]", "[x]", "[ ] a", "\\*a\\*", "a\\", "a: b", "a: b: c",
+    "10:30", "50% · 1", "日本語", "x" * 300, "(a) 'b' \"c\" d? e! f; g/h=i{j}^k", "    indented", "{{a}}", "%(a)s", "a#b",
+]  # fmt: skip
+
+
+class Text(HTMLParser):
+    def __init__(self, source: str):
+        super().__init__()
+        self.words, self.tags, self.addresses = "", [], []
+        self.feed(source)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.addresses += [v for k, v in attrs if k in ("src", "href")]
+
+    def handle_data(self, data):
+        self.words += data
+
+
+def plain(text: str) -> str:
+    """As a browser shows it: white space is one space; what only steers the direction of reading is not seen."""
+    return re.sub(r"\s+", " ", re.sub("[\u2060\u2066-\u2069]", "", text)).strip()
+
+
+@pytest.mark.parametrize("typed", TYPED)
+@pytest.mark.parametrize("around", ["{}", "prompt {} · seed 3", "judge reads “{}”.", "**live** · {} · 3.0 s"])
+def test_markdown_shows_it_as_it_was_typed(typed, around):
+    markdown = MarkdownIt("gfm-like", {"html": True, "linkify": False})
+    shown = Text(markdown.render(around.format(as_typed(typed))))
+    assert plain(shown.words) == plain(around.format(typed).replace("**live**", "live"))
+    assert set(shown.tags) <= {"p", "code"} | ({"strong"} if "**live**" in around else set())
+
+
+# what Streamlit replaces in the text of a page after it has read the markdown, found in its frontend of 1.67
+REPLACED = re.compile(r":[\w+-]+:|https?://|www\.|\S@\S|(?:^|\s)(?:<->|<-|->|>=|<=|--|~=)(?:\s|$)|:material/", re.IGNORECASE)
+
+
+@pytest.mark.parametrize("typed", TYPED)
+def test_nothing_is_left_that_streamlit_replaces(typed):
+    markdown = as_typed(typed)
+    assert ":material/" not in markdown
+    without_code = re.sub(r"(`+)(?!`).+?(?<!`)\1(?!`)", "", markdown)
+    assert not REPLACED.search(without_code)
+    assert not re.search(r"[*$<\[\]~]|:\w", without_code)
+
+
+def test_ordinary_words_are_not_set_as_code():
+    for words in (
+        "a cat",
+        "a man with a hat",
+        "3",
+        "Digits (MNIST), stage 1",
+        "i_start 1 (t = 690)",
+        "Tom & Jerry",
+        "a: b",
+        "été, 日本",
+        "1. a",
+    ):
+        assert "`" not in as_typed(words), words
+
+
+def test_right_to_left_does_not_turn_what_stands_beside_it():
+    assert as_typed("שלום").startswith("\u2068")
+    assert as_typed("שלום").endswith("\u2069")
+    assert as_typed("a\u202eb") == "\u2068a\u202eb\u2069"
+    assert as_typed("\u2069\u202ea").count("\u2069") == 1
+
+
+def test_control_characters_and_halves_of_characters_are_seen_not_sent():
+    assert as_typed("a\0b") == "a\ufffdb"
+    assert as_typed("\ud83d") == "\ufffd"
+    assert visible("\ud83d\ude00") == "😀"
+    as_typed("".join(map(chr, range(0x3000)))).encode()
+
+
+def test_a_message_keeps_its_own_code_and_nothing_else():
+    said = sentence("There is no model called '![x](http://h/t.png)': run `git checkout cache` or choose emoji, mnist.")
+    shown = Text(MarkdownIt("commonmark").render(said))
+    assert (
+        shown.words.strip() == "There is no model called '![x](http://h/t.png)': run git checkout cache or choose emoji, mnist."
+    )
+    assert set(shown.tags) == {"p", "code"}
+    assert sentence("Train it anew.") == "Train it anew."
+
+
+def test_captions_break_where_their_parts_end():
+    assert in_lines("a cat: dog 83%") == "a cat:  \ndog 83%"
+    assert in_lines("a: *b*: dog 83%") == "a: `*b*:`  \ndog 83%"
+    assert in_lines("seed 3 · <b>: 1st · x") == "seed 3  \n`<b>:` 1st  \nx"
+    assert quoted("*") == "`“*”`"
+
+
+# --- in files -----------------------------------------------------------------------------------------------------------
+
+URL = "data:image/png;base64,iVBORw0KGgo="
+
+
+@pytest.mark.parametrize("typed", [*TYPED, "a\0b", "\ud83d", "</style><script>alert(1)</script>"])
+def test_the_saved_page_shows_it_and_asks_for_nothing(typed):
+    noted = [
+        save.Noted("text", f"**live** · prompt {as_typed(typed)} · seed 3"), save.Noted("picture", URL, caption=typed, alt=typed),
+        save.Noted("heading", typed), save.Noted("code", typed), save.Noted("equation", typed),
+    ]  # fmt: skip
+    document = save.as_html(typed, "http://here/?a=1", typed, noted)
+    document.encode()
+    shown = Text(document.replace('href="http://here/?a=1"', ""))
+    assert set(shown.addresses) <= {URL}
+    assert not set(shown.tags) & {"script", "iframe", "a", "b"} - ({"a"} if "this view" in document else set())
+    assert plain(shown.words).count(plain(visible(typed))) >= 5 if typed.strip() else True
+
+
+def test_a_foreign_hand_in_asks_for_nothing():
+    evil = "**live** · ![x](http://h/t.png) [free](http://example.com) <http://example.com> <img src=http://h/t.png>"
+    record = {
+        "slug": "flow", "model": "", "made": "![x](http://h/t.png)", "link": "", "notes": evil,
+        "noted": [{"kind": "text", "content": evil}, {"kind": "picture", "content": URL, "caption": evil, "alt": evil}],
+    }  # fmt: skip
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as z:
+        z.writestr("hand_in.json", json.dumps({"author": evil, "records": [record]}))
+    author, [taken] = hand_in.from_zip(buffer.getvalue())
+    assert set(Text(hand_in.as_html(author, [taken])).addresses) <= {URL, "#flow", ""}
+    at = opened("hand_in")
+    at.session_state["hand_in_records"] = {"flow": taken}
+    at.run()
+    assert not at.exception
+    everything = [e.value for e in at.markdown] + [c.label for c in at.checkbox] + captions(at)
+    for markdown in everything:
+        assert "http" not in re.sub(r"(`+).+?\1", "", markdown), markdown
+    assert "<img" not in "".join(re.sub(r"&lt;img", "", e.proto.body) for e in at.get("html") if "example.com" in e.proto.body)
+
+
+@pytest.mark.parametrize("typed", [*TYPED, "a\0b"])
+def test_a_png_holds_the_words_themselves(typed):
+    from lessons_lib.pictures import to_png
+
+    data = to_png(Image.new("L", (2, 2)), {"prompt": typed})
+    assert Image.open(io.BytesIO(data)).text["prompt"] == typed
+
+
+# --- on the pages -------------------------------------------------------------------------------------------------------
+
+EVIL = [
+    "a *red* cat",
+    ":red[x]",
+    "![x](http://h/t.png)",
+    "[free](http://example.com)",
+    "$x$ <b>bold</b>",
+    "`a` \u202e שלום",
+    "www.example.com",
+]
+
+
+@pytest.mark.skipif("emoji" not in available(), reason="the small text-to-image model is not here")
+@pytest.mark.parametrize("slug", ["guidance", "inpainting", "anagrams", "hybrids", "prompts", "sdedit", "sampling"])
+def test_a_page_shows_it_as_it_was_typed(slug):
+    names = {
+        "anagrams": ("prompt", "turned_prompt"), "hybrids": ("far_prompt", "near_prompt"), "sampling": ("prompts",),
+        "prompts": ("from_prompt", "to_prompt", "logo_far", "search"),
+    }.get(slug, ("prompt",))  # fmt: skip
+    for typed in EVIL:
+        link = {f"{slug}_{n}": typed for n in names} | ({"sdedit_with_prompt": "True"} if slug == "sdedit" else {})
+        at = opened(slug, model="emoji", **link)
+        assert not at.exception, (typed, at.exception)
+        said = [e.value for kind in (at.markdown, at.caption, at.info, at.error, at.success) for e in kind] + captions(at)
+        for markdown in said:
+            acts = re.sub(r"(`+)(?!`).+?(?<!`)\1(?!`)", "", markdown)
+            assert typed not in acts, (slug, typed, markdown)
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@pytest.mark.skipif("emoji" not in available(), reason="the small text-to-image model is not here")
+@pytest.mark.parametrize("typed", EVIL)
+def test_a_shared_link_makes_no_browser_fetch_and_no_link(browser_page, app_url, typed):
+    asked = []
+    browser_page.on("request", lambda r: asked.append(r.url))
+    visit(browser_page, app_url, "prompts", model="emoji", prompts_from_prompt=typed, prompts_search=typed)
+    assert not [u for u in asked if not u.startswith((app_url, "data:", "blob:", app_url.replace("http", "ws")))]
+    main = browser_page.locator("[data-testid=stMain]")
+    addresses = main.locator("a").evaluate_all("all => all.map(a => a.href)")
+    assert not [a for a in addresses if not a.startswith(app_url)]
+    assert not main.locator("img[src^=http]").count()
+    assert plain(f"“{typed}”") in plain(main.inner_text())
