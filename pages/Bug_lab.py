@@ -1,26 +1,28 @@
 from lessons_lib.ui import controls, page
+from lessons_lib.ui.playground import Take, meanwhile, play_each
 
 with page.lesson_page("bugs") as lesson:
     import inspect
     import random
 
     import streamlit as st
-    import torch
-
-    from lessons_lib import metrics
-    from lessons_lib.images import from_uint8
-    from lessons_lib.lessons.bugs import BUGS, Pieces, student_walk
-    from lessons_lib.lessons.walks import preset_mask
-    from lessons_lib.models.digits import condition_of, open_network
-    from lessons_lib.sources import clean_picture
-    from lessons_lib.ui.filmstrip import filmstrip
-    from lessons_lib.ui.playground import Take, play_each
 
     page.idea(
         "Everyone who writes a sampler makes the same dozen mistakes, and none of them raises an error: the pictures are merely "
         "wrong. Here is a walk with **one bug** in it. Run it beside the right walk, look at the symptom, and name the bug before you "
         "open the code."
     )
+    with meanwhile(lesson.slug):
+        import torch
+
+        from lessons_lib import metrics
+        from lessons_lib.images import from_uint8
+        from lessons_lib.lessons.bugs import BUGS, Pieces, student_walk
+        from lessons_lib.lessons.walks import preset_mask
+        from lessons_lib.models.digits import condition_of, open_network
+        from lessons_lib.sources import clean_picture
+        from lessons_lib.ui.filmstrip import filmstrip
+
     titles = {b.name: b.title for b in BUGS}
     left, right = st.columns([1, 3], gap="large")
     with left:

@@ -1,4 +1,5 @@
 from lessons_lib.ui import page
+from lessons_lib.ui.playground import meanwhile
 
 with page.lesson_page("check") as lesson:
     import io
@@ -7,13 +8,14 @@ with page.lesson_page("check") as lesson:
     import streamlit as st
 
     from lessons_lib import decoders
-    from lessons_lib.lessons import check
 
     page.idea(
         "Your own `forward`, `one_step`, `cfg`, `inpaint` and `iterative_denoise`, checked without showing your code to anyone: run them "
         "on the numbers handed out here, save what they return, and upload only that. You learn which function is the first to differ "
         "and, for the classic mistakes, why."
     )
+    with meanwhile(lesson.slug):
+        from lessons_lib.lessons import check
     one, two = st.columns(2, gap="large")
     with one:
         page.section("1. Take the inputs and the script")

@@ -1,17 +1,13 @@
 import math
 
 from lessons_lib.ui import controls, page, parts
+from lessons_lib.ui.playground import meanwhile
 
 COURSE = (250, 500, 750)
 SCHEDULES = {"cosine": "cosine, as DeepFloyd IF", "linear": "linear, as DDPM"}
 
 with page.lesson_page("forward") as lesson:
     import streamlit as st
-    import torch
-
-    from lessons_lib.images import to_uint8
-    from lessons_lib.schedule import Schedule
-    from lessons_lib.ui.sources import pick_picture
 
     page.idea(
         "Diffusion learns to undo a mess, so first comes the mess. Each timestep `t` mixes a clean picture `x0` with Gaussian "
@@ -23,6 +19,13 @@ with page.lesson_page("forward") as lesson:
         ["about a tenth", "about half", "nearly all"],
         "`alpha_bar` at 500 is 0.492: about half. Your eye still finds the picture easily; at 750 only a seventh is left.",
     )  # fmt: skip
+
+    with meanwhile(lesson.slug):
+        import torch
+
+        from lessons_lib.images import to_uint8
+        from lessons_lib.schedule import Schedule
+        from lessons_lib.ui.sources import pick_picture
 
     left, right = st.columns([1, 3], gap="large")
     with left:

@@ -1,17 +1,9 @@
 from lessons_lib.ui import controls, page, parts
 from lessons_lib.ui.filmstrip import filmstrip
-from lessons_lib.ui.playground import play, warm
+from lessons_lib.ui.playground import meanwhile, play, warm
 
 with page.lesson_page("sdedit", models=None) as lesson:
     import streamlit as st
-    import torch
-
-    from lessons_lib import metrics
-    from lessons_lib.images import from_uint8, to_uint8
-    from lessons_lib.lessons.openings import i_starts_of
-    from lessons_lib.lessons.walks import image_to_image
-    from lessons_lib.models.opening import open_model
-    from lessons_lib.ui.sources import pick_picture
 
     page.idea(
         "Noise a picture a little, and walk back: the network repairs what the noise destroyed, with what it thinks belongs there. "
@@ -23,8 +15,18 @@ with page.lesson_page("sdedit", models=None) as lesson:
         "20: the walk begins close to the clean end, with little noise. At 1 nearly nothing of the original is left.",
     )  # fmt: skip
     name = st.session_state["model"]
+    with meanwhile(lesson.slug, name, columns=3):
+        import torch
+
+        from lessons_lib import metrics
+        from lessons_lib.images import from_uint8, to_uint8
+        from lessons_lib.lessons.openings import i_starts_of
+        from lessons_lib.lessons.walks import image_to_image
+        from lessons_lib.models.opening import open_model
+        from lessons_lib.ui.sources import pick_picture
+
+        model = open_model(name)
     warm(name)
-    model = open_model(name)
     i_starts = i_starts_of(model)
     timesteps = model.schedule.timesteps(model.stride)
     left, right = st.columns([1, 3], gap="large")

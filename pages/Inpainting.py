@@ -1,20 +1,9 @@
 from lessons_lib.ui import controls, page, parts
 from lessons_lib.ui.filmstrip import filmstrip
-from lessons_lib.ui.playground import play, warm
+from lessons_lib.ui.playground import meanwhile, play, warm
 
 with page.lesson_page("inpainting", models=None) as lesson:
     import streamlit as st
-    import torch
-
-    from lessons_lib.errors import LessonsError
-    from lessons_lib.images import from_uint8, to_uint8
-    from lessons_lib.lessons.walks import inpainting
-    from lessons_lib.models.opening import open_model
-    from lessons_lib.samplers import inpaint
-    from lessons_lib.ui.canvas import mask_on
-    from lessons_lib.ui.contact import contact_sheet
-    from lessons_lib.ui.sources import pick_picture
-    from lessons_lib.ui.typed import quoted
 
     page.idea(
         "Walk from pure noise as always, but after every move put the original back everywhere outside a mask, noised to the "
@@ -27,8 +16,21 @@ with page.lesson_page("inpainting", models=None) as lesson:
         "The network was trained on pictures with the same noise everywhere. A clean part in a noisy picture would be a lie about t.",
     )  # fmt: skip
     name = st.session_state["model"]
+    with meanwhile(lesson.slug, name, columns=5):
+        import torch
+
+        from lessons_lib.errors import LessonsError
+        from lessons_lib.images import from_uint8, to_uint8
+        from lessons_lib.lessons.walks import inpainting
+        from lessons_lib.models.opening import open_model
+        from lessons_lib.samplers import inpaint
+        from lessons_lib.ui.canvas import mask_on
+        from lessons_lib.ui.contact import contact_sheet
+        from lessons_lib.ui.sources import pick_picture
+        from lessons_lib.ui.typed import quoted
+
+        model = open_model(name)
     warm(name)
-    model = open_model(name)
     left, right = st.columns([1, 2], gap="large")
     with left:
         x0, picture = pick_picture(lesson.slug, model.shape)

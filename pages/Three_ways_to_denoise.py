@@ -1,19 +1,9 @@
 from lessons_lib.ui import controls, page, parts
 from lessons_lib.ui.filmstrip import filmstrip
-from lessons_lib.ui.playground import play, warm
+from lessons_lib.ui.playground import meanwhile, play, warm
 
 with page.lesson_page("denoise", models=None) as lesson:
     import streamlit as st
-    import torch
-
-    from lessons_lib import metrics
-    from lessons_lib.images import from_uint8, lowpass, to_uint8
-    from lessons_lib.lessons import measures
-    from lessons_lib.lessons.walks import denoise_from
-    from lessons_lib.models.opening import open_model
-    from lessons_lib.samplers import sample
-    from lessons_lib.ui.measure import measured
-    from lessons_lib.ui.sources import pick_picture
 
     page.idea(
         "One noisy picture, three ways out. **Gaussian blur** averages the noise away, and the edges with it. A network can "
@@ -27,8 +17,20 @@ with page.lesson_page("denoise", models=None) as lesson:
     )  # fmt: skip
 
     name = st.session_state["model"]
+    with meanwhile(lesson.slug, name):
+        import torch
+
+        from lessons_lib import metrics
+        from lessons_lib.images import from_uint8, lowpass, to_uint8
+        from lessons_lib.lessons import measures
+        from lessons_lib.lessons.walks import denoise_from
+        from lessons_lib.models.opening import open_model
+        from lessons_lib.samplers import sample
+        from lessons_lib.ui.measure import measured
+        from lessons_lib.ui.sources import pick_picture
+
+        model = open_model(name)
     warm(name)
-    model = open_model(name)
     left, right = st.columns([1, 3], gap="large")
     with left:
         x0, picture = pick_picture(lesson.slug, model.shape)

@@ -1,4 +1,5 @@
 from lessons_lib.ui import controls, page
+from lessons_lib.ui.playground import meanwhile
 
 PRESETS = {
     "laptop": {
@@ -35,11 +36,6 @@ with page.lesson_page("train") as lesson:
 
     from lessons_lib.errors import LessonsError
     from lessons_lib.film import OPENINGS
-    from lessons_lib.mnist import DATA_DIR, load_digits
-    from lessons_lib.models.digits import COURSE
-    from lessons_lib.training import runs
-    from lessons_lib.training.digits import batch_loss, train
-    from lessons_lib.ui.training import one_sentence, show_kept, show_run
 
     page.idea(
         "Training is one small loop: take digits, add noise, let the network guess, and nudge its weights so that the next guess "
@@ -51,6 +47,13 @@ with page.lesson_page("train") as lesson:
         ["yes, rough ones", "no, blobs", "yes, perfect ones"],
         "Mostly blobs: the first, easy part of the loss is learning what noise looks like. Shapes come while the curve looks flat.",
     )  # fmt: skip
+
+    with meanwhile(lesson.slug):
+        from lessons_lib.mnist import DATA_DIR, load_digits
+        from lessons_lib.models.digits import COURSE
+        from lessons_lib.training import runs
+        from lessons_lib.training.digits import batch_loss, train
+        from lessons_lib.ui.training import one_sentence, show_kept, show_run
 
     run = st.query_params.get("run")
     left, right = st.columns([1, 2], gap="large")

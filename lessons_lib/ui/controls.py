@@ -13,6 +13,7 @@ from typing import Any
 
 import streamlit as st
 
+from lessons_lib.models.names import TITLES, available
 from lessons_lib.ui.typed import as_typed
 
 SHARED = ("model", "seed")
@@ -118,16 +119,8 @@ def prompts(page: str, model, n: int = 3, *, at_most: int = 5) -> list[str]:
     return wanted[:at_most] or default
 
 
-def default_model() -> str:
-    from lessons_lib.models.names import available
-
-    return available()[0]
-
-
 def model_name(names: Sequence[str] | None = None) -> str:
     """The chosen model's name; the picker stands in the sidebar and its choice travels with the link."""
-    from lessons_lib.models.names import TITLES, available
-
     names = list(names or available())
     chosen = st.selectbox(
         "model", names, 0, key="model", bind="query-params", disabled=locked("model"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -13,6 +14,7 @@ from lessons_lib import memory
 from lessons_lib.catalogue import PARTS, Lesson, lesson, written
 from lessons_lib.errors import LessonsError
 from lessons_lib.ui import hand_in, save
+from lessons_lib.ui.controls import key_of, model_name
 from lessons_lib.ui.typed import sentence
 
 memory.few_heaps()  # once a process, by the first page, before the threads come
@@ -91,7 +93,8 @@ def lesson_page(slug: str, *, models: Sequence[str] | None = ()) -> Iterator[Les
     """Everything around a lesson. Use as `with lesson_page("guidance") as lesson:`.
 
     Args: models: names for the model picker in the sidebar; () for none, None for all that open here.
-    A LessonsError inside becomes one sentence on the page, and the footer still stands.
+    A LessonsError inside becomes one sentence on the page, and the footer still stands; so does a library that is not there.
+    Nothing here imports torch: the title, the list and a cached picture stand while the body does (see playground.meanwhile).
     """
     this = lesson(slug)
     title = this.title if slug == "home" else f"{this.title} · Diffusion, Step by Step"
@@ -101,8 +104,6 @@ def lesson_page(slug: str, *, models: Sequence[str] | None = ()) -> Iterator[Les
     save.begin()
     with st.sidebar:
         if models != ():
-            from lessons_lib.ui.controls import model_name
-
             model_name(models)
         _list_of_lessons(this)
     if slug != "home":
@@ -113,6 +114,12 @@ def lesson_page(slug: str, *, models: Sequence[str] | None = ()) -> Iterator[Les
             yield this
     except LessonsError as e:
         st.error(sentence(str(e)), icon=":material/error:")
+    except ImportError as e:
+        logging.getLogger(__name__).exception("lesson %s: a library cannot be imported", slug)
+        why = (
+            f"A library that this lesson needs cannot be imported ({e}): pip install -r requirements.txt mends a broken install."
+        )
+        st.error(sentence(why), icon=":material/error:")
     hand_in.collect(slug, st.session_state.get("model", "") if models != () else "")
     _footer(this)
 
@@ -192,8 +199,6 @@ def show_source(*functions) -> None:
 
 def things_to_try(this: Lesson, links: Sequence[tuple[str, dict]]) -> None:
     """Each a link that sets the widgets: (sentence, {control: value}); the names are those of controls.py."""
-    from lessons_lib.ui.controls import key_of
-
     if presenting():
         return
     section("Things to try")

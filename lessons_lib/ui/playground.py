@@ -16,6 +16,7 @@ from lessons_lib import memory
 from lessons_lib.film import Film, opening_path
 from lessons_lib.pictures import enlarge, tiled, to_data_url
 from lessons_lib.ui import parts, save
+from lessons_lib.ui.cards import card
 from lessons_lib.ui.filmstrip import LABELS
 
 # While a walk runs, nothing of the one before is to be seen. It keeps its height, so that nothing moves; only a page's own row
@@ -52,14 +53,19 @@ _warmed: set = set()  # per process: which models were asked for; no user's stat
 
 
 @contextmanager
-def meanwhile(opening: str, model: str, *, columns: int = 8) -> Iterator[None]:
-    """Show the kept picture at once while a fresh server imports torch, which takes seconds, in the body."""
+def meanwhile(opening: str, model: str = "", *, columns: int = 8) -> Iterator[None]:
+    """Show a cached picture at once while a fresh server imports torch, which takes seconds, in the body.
+
+    It is the picture that the page opens with for this model, or the one on the lesson's card.
+    """
     place = st.empty()
-    film = None if "torch" in sys.modules else _opening(str(opening_path(opening, model)))
-    if film is not None:
-        with place.container():
-            st.caption("The first visitor after a start waits some seconds for torch.")
-            st.image(_frame(film.final, columns, 480), alt=parts.describe(film.about))
+    if "torch" not in sys.modules:
+        film = _opening(str(opening_path(opening, model))) if model else None
+        picture = (_frame(film.final, columns, 480), parts.describe(film.about)) if film is not None else card(opening)
+        if picture is not None:
+            with place.container():
+                st.caption("The first visitor after a start waits some seconds for torch.")
+                st.image(picture[0], alt=picture[1])
     yield
     place.empty()
 
