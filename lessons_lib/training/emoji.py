@@ -22,7 +22,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import pad
 
-FOLDER = Path(__file__).resolve().parents[2] / "cache" / "text_to_image"
+from lessons_lib.places import CACHE
+
+FOLDER = CACHE / "text_to_image"
 SHEETS = FOLDER / "pictures"
 SIZE = 128  # as drawn; stage 1 learns from half of it
 COLUMNS = 16

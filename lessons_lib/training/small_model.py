@@ -40,14 +40,15 @@ from lessons_lib import checkpoints
 from lessons_lib.denoisers import Conditioned, Prediction, guided
 from lessons_lib.errors import LessonsError
 from lessons_lib.models.precision import autocast
+from lessons_lib.places import CACHE
 from lessons_lib.samplers import sample
 from lessons_lib.schedule import CLEAN, Schedule
 from lessons_lib.training import emoji, if_format, loop
 from lessons_lib.training.muon import Muon, scale_lr, split
 
-RUNS = emoji.FOLDER.parent / "runs"
-LOG_EVERY, SHEET_EVERY = 1.1, 1.25  # by what factor the pictures seen grow from a line of the log, or a sheet, to the next
-FIRST_LOG = 1000  # pictures
+RUNS = CACHE / "runs"
+LOG_EVERY, SHEET_EVERY = 1.2, 1.5  # by what factor the pictures seen grow from a line of the log, or a sheet, to the next
+FIRST_LOG = 3000  # pictures; a line costs as much as training on a hundred, a sheet on four hundred
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Settings:
         """A network as these settings say, with the seed's initial weights."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            return if_format.make_unet(self.channels, groups=self.groups)
+            return if_format.make_unet(self.channels, groups=self.groups, head=min(64, self.channels[-1]))
 
 
 # ---------------------------------------------------------------- words
@@ -403,8 +404,7 @@ def begin_from(start: Path, folder: Path, settings: Settings) -> None:
         shutil.copy(files[0].with_suffix(".safetensors"), folder)
         shutil.copy(files[0], folder)
     elif (start / WEIGHTS).exists():
-        about, weights = _kept(start)
-        training = json.loads((start / "training.json").read_text())
+        training, weights = _kept(start)
         unet, averaged = settings.unet(), settings.unet()
         for module, name in ((unet, "unet"), (averaged, "averaged")):
             module.load_state_dict(
