@@ -2,7 +2,8 @@
 
 It is trained by this file on real pictures only (`python -m lessons_lib.models.judge digits`, `emoji` or `emoji_64`), never on what
 the diffusion models make, and its own accuracy on pictures it has not seen stands in the JSON beside its weights. Lessons ask
-`emoji`, which looks at 32 pixels; `emoji_64` sees what stage 2 adds to them.
+`emoji`, which looks at 32 pixels; `emoji_64` sees what stage 2 adds to them. The judges of the second generation, which may also say
+"nothing I know", are trained by lessons_lib/training/judges.py.
 """
 
 from __future__ import annotations
@@ -26,22 +27,30 @@ from lessons_lib.places import CACHE
 
 FOLDERS = {
     "digits": CACHE / "mnist" / "judge", "emoji": CACHE / "text_to_image" / "judge", "emoji_64": CACHE / "text_to_image" / "judge_64",
+    "choosing": CACHE / "text_to_image" / "judge_choosing", "reporting": CACHE / "text_to_image" / "judge_reporting",
+    "honest_digits": CACHE / "mnist" / "judge_honest",
 }  # fmt: skip
 
 
 class Judge(nn.Module):
     """A plain convolutional classifier.
 
-    Args: classes: the names it chooses from. channels: of its pictures. size: side it looks at, others are averaged down.
+    Args:
+        classes: the names it chooses from. channels: of its pictures. size: side it looks at, others are averaged down.
+        width: channels of the first stage; they double as the side halves. layers: convolutions a stage.
+        nothing: whether it may also say "nothing I know": its probabilities of the classes then sum to less than one.
+        temperature: what its logits are divided by, so that it is right as often as it is sure (Guo et al. 2017, arXiv:1706.04599).
     """
 
-    def __init__(self, classes: tuple[str, ...], channels: int, size: int, width: int):
+    def __init__(self, classes: tuple[str, ...], channels: int, size: int, width: int, *, layers: int = 2, nothing: bool = False,
+                 temperature: float = 1.0) -> None:  # fmt: skip
         super().__init__()
         self.classes, self.channels, self.size = classes, channels, size
+        self.nothing, self.temperature = nothing, temperature
 
         def stage(n_in: int, n_out: int) -> list[nn.Module]:
-            two = ((n_in, n_out), (n_out, n_out))
-            return [m for i, o in two for m in (nn.Conv2d(i, o, 3, 1, 1, bias=False), nn.BatchNorm2d(o), nn.ReLU())]
+            pairs = ((n_in, n_out), *((n_out, n_out),) * (layers - 1))
+            return [m for i, o in pairs for m in (nn.Conv2d(i, o, 3, 1, 1, bias=False), nn.BatchNorm2d(o), nn.ReLU())]
 
         widths = [width]  # doubled at half the size, until 8 pixels or a little less are left
         while size >> len(widths) >= 7:
@@ -50,19 +59,32 @@ class Judge(nn.Module):
         for narrow, wide in zip(widths, widths[1:], strict=False):
             stages.append([nn.MaxPool2d(2), *stage(narrow, wide)])
         self.net = nn.Sequential(
-            *sum(stages, []), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.2), nn.Linear(widths[-1], len(classes)),
+            *sum(stages, []), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.2), nn.Linear(widths[-1], len(classes) + nothing),
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) in [-1, 1] -> (B, classes) logits."""
+        """(B, C, H, W) in [-1, 1] -> (B, classes) logits; one more, the last, where it may say "nothing I know"."""
         if x.ndim != 4 or x.shape[1] != self.channels:
             raise ValueError(f"this judge reads (B, {self.channels}, H, W), got {tuple(x.shape)}")
         return self.net(adaptive_avg_pool2d(x, self.size) if x.shape[-1] != self.size else x)
 
     @torch.no_grad()
     def read(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) in [-1, 1] -> (B, classes) probabilities."""
-        return self(x.float()).softmax(1)
+        """(B, C, H, W) in [-1, 1] -> (B, classes) probabilities. What is missing to one is "nothing I know"."""
+        return (self(x.float()) / self.temperature).softmax(1)[:, : len(self.classes)]
+
+    def says(self, x: Tensor) -> list[str]:
+        """ "dog 83%" for each picture (B, C, H, W); "unsure: dog 31%" where no reading has a half; "nothing I know" where that is
+        likelier than any."""
+        p = self.read(x)
+        best = zip(*(v.tolist() for v in p.max(1)), p.sum(1).tolist(), strict=True)
+        return [self.caption(v, i, 1 - known) for v, i, known in best]
+
+    def caption(self, probability: float, which: int, nothing: float = 0.0) -> str:
+        """How a page words the likeliest reading: which class, how likely, and how likely it is nothing known."""
+        if self.nothing and nothing > max(0.5, probability):
+            return "nothing I know"
+        return f"{'' if probability >= 0.5 else 'unsure: '}{self.classes[which]} {probability:.0%}"
 
     def rank(self, x: Tensor, label: int | Tensor) -> Tensor:
         """How high the asked-for class stands among all readings of each picture: 0 is read right at once. (B,) int."""
@@ -77,7 +99,8 @@ def open_judge(name: str) -> Judge:
     folder = FOLDERS[name]
     try:
         about = json.loads((folder / "judge.json").read_text())
-        judge = Judge(tuple(about["classes"]), about["channels"], about["size"], about["width"])
+        shape = {k: about[k] for k in ("layers", "nothing", "temperature") if k in about}
+        judge = Judge(tuple(about["classes"]), about["channels"], about["size"], about["width"], **shape)
         weights = load_file(folder / "judge.safetensors")
         judge.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
     except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as e:
@@ -133,7 +156,7 @@ def accuracy(judge: Judge, images: Tensor, labels: Tensor, k: int = 1) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m lessons_lib.models.judge", description=__doc__)
-    parser.add_argument("name", choices=list(FOLDERS))
+    parser.add_argument("name", choices=("digits", "emoji", "emoji_64"))
     parser.add_argument("--data", type=Path, help="digits: MNIST in torchvision's layout")
     parser.add_argument("--steps", type=int)
     args = parser.parse_args()
