@@ -5,9 +5,10 @@ import math
 import pytest
 import torch
 
+from lessons_lib.models import prompts
 from lessons_lib.training import emoji
 
-NUMBER = {c.name: i for i, c in enumerate(emoji.concepts())}
+NUMBER = {c.name: i for i, c in enumerate(prompts.concepts())}
 
 
 def test_every_artist_s_sheet_is_cut_into_its_things():
@@ -71,45 +72,45 @@ def test_held_out_pairs_are_few_and_their_parts_are_seen_elsewhere():
     per_thing = held.view(314, 9).sum(1)
     assert int(per_thing.max()) <= 2
     assert bool((held.view(314, 9).sum(0) > 5).all())  # of every style some
-    assert bool(held.view(314, 9)[NUMBER["penguin"], emoji.STYLES.index("oil painting")])
+    assert bool(held.view(314, 9)[NUMBER["penguin"], prompts.STYLES.index("oil painting")])
 
 
 def test_what_the_course_asks_for_is_trained_on():
-    for prompt in emoji.COURSE_PROMPTS.values():
-        thing = emoji.thing_in(prompt)
-        for medium in emoji.MEDIA:
+    for prompt in prompts.COURSE_PROMPTS.values():
+        thing = prompts.thing_in(prompt)
+        for medium in prompts.MEDIA:
             if medium in prompt:
-                pair = torch.tensor([thing]), torch.tensor([emoji.STYLES.index(medium)])
+                pair = torch.tensor([thing]), torch.tensor([prompts.STYLES.index(medium)])
                 assert not bool(emoji.held_out(*pair)), prompt
 
 
 def test_the_course_s_prompts_have_a_nearest_one_that_was_taught():
-    taught = {text for c in range(314) for s in range(9) for text in emoji.captions(c, s)}
-    assert set(emoji.COURSE_PROMPTS.values()) <= taught
-    verbatim = {asked for asked, nearest in emoji.COURSE_PROMPTS.items() if asked == nearest}
+    taught = {text for c in range(314) for s in range(9) for text in prompts.captions(c, s)}
+    assert set(prompts.COURSE_PROMPTS.values()) <= taught
+    verbatim = {asked for asked, nearest in prompts.COURSE_PROMPTS.items() if asked == nearest}
     assert {"a lithograph of a skull", "an oil painting of an old man", "a rocket ship", "a man wearing a hat", ""} <= verbatim
 
 
 def test_captions_are_as_many_as_slots_and_a_tenth_is_empty():
     for c in (0, 1, 130, 313):
         for s in range(9):
-            said = emoji.captions(c, s)
-            assert len(said) == emoji.SLOTS
-            assert said.count("") == emoji.SLOTS // 10
-            named = emoji.thing_in(emoji.caption(c, s))
+            said = prompts.captions(c, s)
+            assert len(said) == prompts.SLOTS
+            assert said.count("") == prompts.SLOTS // 10
+            named = prompts.thing_in(prompts.caption(c, s))
             assert named == c
 
 
 def test_a_caption_without_a_style_is_never_ink_nor_a_medium():
-    for style in set(range(9)) - set(emoji.COLOUR):
-        assert all(emoji.STYLES[style] in text for text in emoji.captions(5, style) if text)
-    plain = [text for text in emoji.captions(5, 0) if text and emoji.STYLES[0] not in text]
+    for style in set(range(9)) - set(prompts.COLOUR):
+        assert all(prompts.STYLES[style] in text for text in prompts.captions(5, style) if text)
+    plain = [text for text in prompts.captions(5, 0) if text and prompts.STYLES[0] not in text]
     assert len(plain) > 20
     assert not any("painting" in text or "lithograph" in text for text in plain)
 
 
 def test_the_vocabulary_is_what_captions_teach():
-    words = emoji.vocabulary()
+    words = prompts.vocabulary()
     assert len(set(words)) == len(words)
     assert {"oil", "lithograph", "photo", "penguin", "wearing", "ink"} <= set(words)
     assert not {"the", "emoji"} & set(words)
@@ -128,14 +129,14 @@ def test_the_vocabulary_is_what_captions_teach():
     ],
 )
 def test_which_thing_a_prompt_names(prompt, name):
-    assert emoji.thing_in(prompt) == (None if name is None else NUMBER[name])
+    assert prompts.thing_in(prompt) == (None if name is None else NUMBER[name])
 
 
 def test_articles():
-    assert emoji.caption(NUMBER["owl"]) == "an owl"
-    assert emoji.caption(NUMBER["socks"]) == "socks"
-    assert emoji.caption(NUMBER["rocket"], emoji.STYLES.index("oil painting")) == "an oil painting of a rocket"
-    assert emoji.caption(NUMBER["rocket"], emoji.STYLES.index("ink")) == "a rocket in ink style"
+    assert prompts.caption(NUMBER["owl"]) == "an owl"
+    assert prompts.caption(NUMBER["socks"]) == "socks"
+    assert prompts.caption(NUMBER["rocket"], prompts.STYLES.index("oil painting")) == "an oil painting of a rocket"
+    assert prompts.caption(NUMBER["rocket"], prompts.STYLES.index("ink")) == "a rocket in ink style"
 
 
 def test_weights_are_each_style_s_share_and_nothing_for_what_is_held_out():
@@ -155,3 +156,8 @@ def test_some_of_the_pictures():
     of = emoji.Pictures(*(torch.arange(6) for _ in range(5)))
     assert of[torch.tensor([4, 1])].style.tolist() == [4, 1]
     assert of[of.concept > 3].images.tolist() == [4, 5]
+
+
+def test_every_artist_has_the_word_that_captions_use():
+    assert tuple(emoji.ARTISTS) + prompts.MEDIA == prompts.STYLES
+    assert len(emoji.WEIGHTS) == len(prompts.STYLES)

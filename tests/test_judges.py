@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from lessons_lib.models import judge as judges_opened
+from lessons_lib.models import prompts
 from lessons_lib.models.judge import Judge, open_judge
 from lessons_lib.training import emoji, judges, loop
 from lessons_lib.training.judges import Examples, JudgeTraining, Settings
@@ -133,7 +134,7 @@ def test_a_judge_that_must_choose_is_as_before():
 
 
 def test_no_judge_learns_from_what_is_held_out_nor_from_colours_that_are_not_there(monkeypatch):
-    names = [c.name for c in emoji.concepts()]
+    names = [c.name for c in prompts.concepts()]
     heart, dog = names.index("red heart"), names.index("dog")
     concept = torch.tensor([heart, heart, heart, dog, dog, dog, dog + 1])
     style = torch.tensor([0, 6, 8, 6, 8, 1, 2])

@@ -10,6 +10,7 @@ from diffusers import DiffusionPipeline
 
 from lessons_lib import checkpoints
 from lessons_lib.errors import LessonsError
+from lessons_lib.models import prompts
 from lessons_lib.schedule import Schedule
 from lessons_lib.training import emoji, if_format, loop, small_model
 from lessons_lib.training.small_model import FixedSet, Settings, SmallModel, passed
@@ -129,8 +130,8 @@ def test_captions_of_a_batch_are_those_of_its_pictures(tmp_path, few):
     trained = few[~few.held_out]
     texts, slots = small_model.caption_table(trained)
     assert len(set(texts)) == len(texts)
-    assert slots.shape == (15, emoji.SLOTS)
-    assert {texts[i] for i in slots[9]} == set(emoji.captions(int(trained.concept[9]), int(trained.style[9])))
+    assert slots.shape == (15, prompts.SLOTS)
+    assert {texts[i] for i in slots[9]} == set(prompts.captions(int(trained.concept[9]), int(trained.style[9])))
 
 
 def test_log_and_sheets_grow_geometrically_and_are_drawn_from_the_same_noise(tmp_path, monkeypatch):
@@ -185,7 +186,7 @@ def test_what_ships_opens_plainly(tmp_path):
 
 def test_every_word_is_one_token_and_none_is_unknown():
     tokenizer = if_format.make_tokenizer()
-    for word in emoji.vocabulary():
+    for word in prompts.vocabulary():
         assert len(tokenizer(word, add_special_tokens=False).input_ids) == 1, word
     assert tokenizer.unk_token_id not in tokenizer("zyx waterfalls").input_ids
 

@@ -23,6 +23,7 @@ from lessons_lib.models.fast_unet import prepare
 from lessons_lib.models.model import Model
 from lessons_lib.models.names import TITLES
 from lessons_lib.models.precision import autocast
+from lessons_lib.models.prompts import thing_in
 from lessons_lib.schedule import Schedule
 from lessons_lib.text_to_image import data
 
@@ -212,10 +213,8 @@ def unknown_words(prompt: str) -> list[tuple[str, list[str]]]:
 
 @lru_cache(maxsize=1024)
 def concept_of(prompt: str) -> int | None:
-    """Which thing of the small model's a prompt names: the longest name in it. None if none."""
-    text = f" {prompt.lower().strip()} "
-    named = [(len(c.name), i) for i, c in enumerate(data.concepts()) if f" {c.name} " in text]
-    return max(named)[1] if named else None
+    """Which thing of the small model's a prompt names: the longest name in it, "oil painting of" left out. None if none."""
+    return thing_in(prompt)
 
 
 def open_folder(folder: Path, *, name: str) -> Model:

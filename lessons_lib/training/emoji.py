@@ -22,6 +22,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import pad
 
+from lessons_lib.models import prompts
+from lessons_lib.models.prompts import COLOUR, COURSE_PROMPTS, MEDIA, STYLES, concepts
 from lessons_lib.places import CACHE
 
 FOLDER = CACHE / "text_to_image"
@@ -49,15 +51,8 @@ ARTISTS = {  # by the word that captions have for them
     "emojione": Artist("@iconify-json/emojione", "1.2.3", "CC BY 4.0", "EmojiOne 2.3, EmojiOne"),
     "ink": Artist("@iconify-json/fluent-emoji-high-contrast", "1.2.6", "MIT", "Fluent Emoji, high contrast, Microsoft"),
 }
-MEDIA = ("oil painting", "lithograph")
-STYLES = (*ARTISTS, *MEDIA)
-COLOUR = tuple(range(6))  # the styles that a caption without a style may mean, and that the media are made from
 WEIGHTS = (0.13, 0.13, 0.13, 0.13, 0.13, 0.13, 0.06, 0.08, 0.08)  # how often a style is drawn in training
 NAMES = ("emojibase-data", "17.0.0", "MIT")
-
-GENERIC = ("a high quality picture", "a high quality photo")  # captions that say nothing of what is to be seen
-ALIASES = {"man with a hat": "man wearing a hat", "rocket": "rocket ship"}  # names that the course has for the same things
-SLOTS = 50  # captions a picture may be given with, each as likely as the others
 
 LEFT_OUT = {"blob": ("red car", "blue car")}  # drawn there in another colour than their name says
 HELD_OUT_EVERY = 16  # of the pairs of thing and style, one in so many is never trained on: does the model compose?
@@ -70,33 +65,6 @@ SHEET_PROMPTS = (
     "a lithograph of a house",
 )  # fmt: skip
 """What the trainer draws now and then, always from the same noise. The oil painting of a penguin is held out."""
-
-COURSE_PROMPTS = {
-    "a high quality picture": "a high quality picture",
-    "a high quality photo": "a high quality photo",
-    "an oil painting of a snowy mountain village": "an oil painting of a snowy mountain",
-    "an oil painting of an old man": "an oil painting of an old man",
-    "an oil painting of people around a campfire": "an oil painting of a fire",
-    "a lithograph of waterfalls": "a lithograph of a wave",
-    "a lithograph of a skull": "a lithograph of a skull",
-    "a photo of the amalfi cost": "a photo of an island",
-    "a photo of a man": "a photo of a man",
-    "a photo of a hipster barista": "a photo of a coffee",
-    "a photo of a dog": "a photo of a dog",
-    "a man wearing a hat": "a man wearing a hat",
-    "a rocket ship": "a rocket ship",
-    "a pencil": "a pencil",
-    "": "",
-}
-"""The course's own prompts for DeepFloyd (one spelt as it spells it), and of what the small model was taught, what comes nearest."""
-
-
-@dataclass(frozen=True)
-class Concept:
-    """One thing the model can draw. `name` is its caption, `keywords` other words for it."""
-
-    name: str
-    keywords: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,11 +86,6 @@ class Pictures:
         return Pictures(*(getattr(self, k)[chosen] for k in ("images", "concept", "style", "artist", "held_out")))
 
 
-@cache
-def concepts() -> tuple[Concept, ...]:
-    return tuple(Concept(c["name"], tuple(c["keywords"])) for c in json.loads((FOLDER / "concepts.json").read_text()))
-
-
 def held_out(concept: Tensor, style: Tensor) -> Tensor:
     """Whether a pair of thing and style is never trained on: a fixed scatter over the pairs, at most one style of a thing but for
     those in HELD_OUT_TOO. What the course asks for is always trained on. (N,) bool."""
@@ -133,81 +96,8 @@ def held_out(concept: Tensor, style: Tensor) -> Tensor:
     for prompt in COURSE_PROMPTS.values():
         for medium in MEDIA:
             if prompt.startswith(f"a {medium} of") or prompt.startswith(f"an {medium} of"):
-                held &= ~((concept == thing_in(prompt)) & (style == STYLES.index(medium)))
+                held &= ~((concept == prompts.thing_in(prompt)) & (style == STYLES.index(medium)))
     return held
-
-
-# ---------------------------------------------------------------- captions
-
-
-def with_article(name: str) -> str:
-    """ "a rocket", "an owl", "socks"."""
-    plural = name.endswith("s") and not name.endswith("ss")
-    return name if plural else ("an " if name[0] in "aeiou" else "a ") + name
-
-
-def caption(concept: int, style: int | None = None) -> str:
-    """The plain caption: "a rocket in twemoji style", "an oil painting of a rocket", or without the style "a rocket"."""
-    thing = with_article(concepts()[concept].name)
-    if style is None:
-        return thing
-    word = STYLES[style]
-    return f"{with_article(word)} of {thing}" if word in MEDIA else f"{thing} in {word} style"
-
-
-@cache
-def captions(concept: int, style: int) -> tuple[str, ...]:
-    """The SLOTS captions that a picture is trained with, each as often as the others: 10% say nothing, few say it by a keyword."""
-    c, word = concepts()[concept], STYLES[style]
-    names = (c.name, ALIASES.get(c.name, c.name))
-    a, b = (with_article(n) for n in names)
-    by_keyword = [f"{k} {c.name}" for k in c.keywords]
-    if word in MEDIA:
-        medium = with_article(word)
-        said = [f"{medium} of {a}"] * 20 + [f"{medium} of {b}"] * 13 + [f"{word} of {a}"] * 4
-        said += [f"{medium} of {k}" for k in by_keyword]
-        rest = f"{medium} of {a}"
-    elif style in COLOUR:
-        said = [*GENERIC, a, a, a, a, a, b, b, b, b, c.name, names[1]]
-        said += [f"{kind} of {n}" for kind in ("a photo", "a picture", "a drawing") for n in (a, a, b)]
-        said += [f"{a} in {word} style"] * 8 + [f"{b} in {word} style"] * 2 + [f"{c.name} in {word} style"] * 2
-        said += [f"{word} {c.name}"] * 2 + [f"{with_article(word)} drawing of {a}"] * 2 + by_keyword
-        rest = a
-    else:
-        said = [f"{a} in {word} style"] * 18 + [f"{b} in {word} style"] * 8 + [f"{c.name} in {word} style"] * 3
-        said += [f"{word} {c.name}"] * 4 + [f"{with_article(word)} drawing of {a}"] * 5
-        said += [f"{k} in {word} style" for k in by_keyword]
-        rest = f"{a} in {word} style"
-    empty = SLOTS // 10
-    return ("",) * empty + tuple((said + [rest] * SLOTS)[: SLOTS - empty])
-
-
-@cache
-def vocabulary() -> tuple[str, ...]:
-    """Every word that a caption teaches, the most frequent first."""
-    count: dict[str, int] = {}
-    for c in range(len(concepts())):
-        for s in range(len(STYLES)):
-            for text in captions(c, s):
-                for word in text.split():
-                    count[word] = count.get(word, 0) + 1
-    return tuple(sorted(count, key=lambda w: (-count[w], w)))
-
-
-@cache
-def _things() -> tuple[tuple[str, int], ...]:
-    """Every name and alias with its thing, the longest first."""
-    named = [(c.name, i) for i, c in enumerate(concepts())]
-    number = dict(named)
-    named += [(alias, number[name]) for name, alias in ALIASES.items()]
-    return tuple(sorted(named, key=lambda x: -len(x[0])))
-
-
-def thing_in(prompt: str) -> int | None:
-    """Which thing a prompt names: the longest name in it, not counting "oil painting" before it. None if none."""
-    words = " ".join(re.findall(r"[a-z-]+", prompt.lower()))
-    text = f" {words} ".replace(" oil painting of ", " of ")
-    return next((i for name, i in _things() if f" {name} " in text), None)
 
 
 # ---------------------------------------------------------------- media

@@ -10,8 +10,8 @@ from diffusers import DDPMScheduler, IFPipeline, IFSuperResolutionPipeline, UNet
 from torch import Tensor, nn
 from transformers import T5Config, T5EncoderModel, T5TokenizerFast
 
+from lessons_lib.models import prompts
 from lessons_lib.schedule import Schedule
-from lessons_lib.training import emoji
 
 MAX_LENGTH = 77  # what IFPipeline pads every prompt to; no mask reaches its UNet, so padding is part of the prompt
 TEXT_WIDTH = 128
@@ -22,7 +22,7 @@ def make_tokenizer() -> T5TokenizerFast:
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
     pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", -20.0)]
-    pieces += [("▁" + w, -5.0 - 0.001 * i) for i, w in enumerate(emoji.vocabulary())]
+    pieces += [("▁" + w, -5.0 - 0.001 * i) for i, w in enumerate(prompts.vocabulary())]
     pieces += [(letter, -30.0) for letter in "▁abcdefghijklmnopqrstuvwxyz0123456789-'’"]
     tokenizer = Tokenizer(models.Unigram(pieces, unk_id=2))
     tokenizer.normalizer = normalizers.Lowercase()

@@ -24,6 +24,7 @@ from torch.nn.functional import affine_grid, avg_pool2d, cross_entropy, grid_sam
 
 from lessons_lib import checkpoints
 from lessons_lib.mnist import DATA_DIR, load_digits
+from lessons_lib.models import prompts
 from lessons_lib.models.judge import FOLDERS, Judge
 from lessons_lib.models.precision import autocast
 from lessons_lib.places import CACHE
@@ -252,9 +253,9 @@ def emoji_examples() -> tuple[Examples, Examples, Examples]:
     """What the judges of the small model learn from; what they are calibrated on; what says how good they are. The latter two are the
     pairs held out, things with even and with odd numbers."""
     p = emoji.pictures(64)
-    classes = tuple(c.name for c in emoji.concepts())
+    classes = tuple(c.name for c in prompts.concepts())
     coloured = torch.tensor([name.startswith(COLOURS) for name in classes])[p.concept]
-    clear = ~(coloured & ((p.style == emoji.STYLES.index("ink")) | (p.style == emoji.STYLES.index("lithograph"))))
+    clear = ~(coloured & ((p.style == prompts.STYLES.index("ink")) | (p.style == prompts.STYLES.index("lithograph"))))
     sets = (~p.held_out & clear, p.held_out & clear & (p.concept % 2 == 0), p.held_out & clear & (p.concept % 2 == 1))
     return tuple(Examples(p.images[m], p.concept[m], classes) for m in sets)
 

@@ -39,6 +39,7 @@ from torch.nn.functional import cross_entropy, mse_loss
 from lessons_lib import checkpoints
 from lessons_lib.denoisers import Conditioned, Prediction, guided
 from lessons_lib.errors import LessonsError
+from lessons_lib.models import prompts
 from lessons_lib.models.precision import autocast
 from lessons_lib.places import CACHE
 from lessons_lib.samplers import sample
@@ -93,7 +94,7 @@ def caption_table(of: emoji.Pictures) -> tuple[list[str], Tensor]:
     rows = {}
     for pair in zip(of.concept.tolist(), of.style.tolist(), strict=True):
         if pair not in rows:
-            rows[pair] = [number.setdefault(text, len(number)) for text in emoji.captions(*pair)]
+            rows[pair] = [number.setdefault(text, len(number)) for text in prompts.captions(*pair)]
     slots = torch.tensor([rows[pair] for pair in zip(of.concept.tolist(), of.style.tolist(), strict=True)])
     return list(number), slots
 
@@ -108,7 +109,7 @@ def teach_words(of: emoji.Pictures, seed: int = 180, steps: int = 2000):
     tokenizer = if_format.make_tokenizer()
     encoder = if_format.make_text_encoder(len(tokenizer)).train()
     nn.init.normal_(encoder.shared.weight, std=1.0)
-    things, styles = len(emoji.concepts()), len(emoji.STYLES)
+    things, styles = len(prompts.concepts()), len(prompts.STYLES)
     heads = nn.Linear(if_format.TEXT_WIDTH, things + 1 + styles + 1)
     opt = torch.optim.AdamW([*encoder.parameters(), *heads.parameters()], 2e-3)
     lr = torch.optim.lr_scheduler.OneCycleLR(opt, 2e-3, total_steps=steps, pct_start=0.1)
@@ -116,11 +117,11 @@ def teach_words(of: emoji.Pictures, seed: int = 180, steps: int = 2000):
     trained = of[~of.held_out]
     pairs = sorted(set(zip(trained.concept.tolist(), trained.style.tolist(), strict=True)))
     for step in range(steps):
-        asked = [(c, s, rng.choice(emoji.captions(c, s))) for c, s in rng.choices(pairs, k=96)]
+        asked = [(c, s, rng.choice(prompts.captions(c, s))) for c, s in rng.choices(pairs, k=96)]
         text = [x for *_, x in asked]
         # a caption that names no thing or no style is to say so
-        thing = torch.tensor([things if x == "" or x in emoji.GENERIC else c for c, _, x in asked])
-        style = torch.tensor([s if emoji.STYLES[s] in x else styles for _, s, x in asked])
+        thing = torch.tensor([things if x == "" or x in prompts.GENERIC else c for c, _, x in asked])
+        style = torch.tensor([s if prompts.STYLES[s] in x else styles for _, s, x in asked])
         tokens = tokenizer(text, padding=True, return_tensors="pt")
         out = encoder(tokens.input_ids, attention_mask=tokens.attention_mask)[0]
         mask = tokens.attention_mask[..., None]
@@ -179,8 +180,8 @@ class FixedSet:
         chosen = pictures[torch.multinomial(weights, n, replacement=True, generator=g)]
         t = torch.linspace(20, 980, n).round().long()
         x0 = chosen.images.float() / 127.5 - 1
-        prompts = [emoji.caption(c, s) for c, s in zip(chosen.concept.tolist(), chosen.style.tolist(), strict=True)]
-        return cls(x0, t, torch.randn(x0.shape, generator=g), prompts)
+        asked = [prompts.caption(c, s) for c, s in zip(chosen.concept.tolist(), chosen.style.tolist(), strict=True)]
+        return cls(x0, t, torch.randn(x0.shape, generator=g), asked)
 
     @torch.no_grad()
     def losses(self, unet: nn.Module, embeds: Tensor, batch: int = 48) -> Tensor:
