@@ -88,7 +88,7 @@ def main() -> None:
                 pass
             trained = pictures[~pictures.held_out]
             fixed = FixedSet.of(trained, emoji.weights(trained), 240)
-            errors = fixed.losses(training.averaged, training.encode(fixed.prompts))
+            errors = fixed.losses(training, training.encode(fixed.prompts))
             quarters = " ".join(f"{q.mean():.3f}"[1:] for q in errors.chunk(4))
             print(f"{told}  loss {errors.mean():.4f} ({quarters})", flush=True)
             if args.out:

@@ -3,10 +3,12 @@
 import json
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
 from diffusers import DiffusionPipeline
+from PIL import Image
 
 from lessons_lib import checkpoints
 from lessons_lib.errors import LessonsError
@@ -112,7 +114,8 @@ def test_what_was_kept_goes_on_with_an_optimiser_that_begins_anew(tmp_path):
 
 def test_a_batch_is_drawn_by_weight_and_spread_over_the_schedule(tmp_path, few):
     training = SmallModel(replace(TINY, batch_size=100), tmp_path, watch=False)
-    x0, t, eps, embeds = training.batch(loop.generator(1, 1))
+    x0, t, eps, embeds, small = training.batch(loop.generator(1, 1))
+    assert small is None
     assert x0.shape == eps.shape == (100, 3, 16, 16)
     assert x0.min() >= -1
     assert x0.max() <= 1
@@ -160,16 +163,73 @@ def test_the_fixed_set_is_the_same_for_every_network_and_nought_for_the_truth(fe
     assert a.t[0] == 20
     assert a.t[-1] == 980
 
-    class Truth(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.p = torch.nn.Parameter(torch.zeros(1))
+    def truth(xt, t, embeds):
+        v = Schedule.cosine().velocity(a.x0, a.t, a.eps)
+        return SimpleNamespace(sample=torch.cat([v, v], 1))
 
-        def forward(self, xt, t, embeds):
-            v = Schedule.cosine().velocity(a.x0, a.t, a.eps)
-            return type("Out", (), {"sample": torch.cat([v, v], 1)})
+    knowing = SimpleNamespace(
+        device=torch.device("cpu"), averaged=truth, small=lambda x0: None, shown=lambda xt, small, g: (xt, {})
+    )
+    assert a.losses(knowing, torch.zeros(12, 77, 128)).max() < 1e-4
 
-    assert a.losses(Truth(), torch.zeros(12, 77, 128)).max() < 1e-4
+
+SECOND = replace(TINY, stage=2, crop=8)
+
+
+def test_stage_2_sees_the_picture_made_half_as_large_and_is_told_its_noise(tmp_path):
+    training = small_model.Enlarger(replace(SECOND, crop=None, batch_size=64), tmp_path, watch=False)
+    x0, *_, small = training.batch(loop.generator(1, 1))
+    seen, extra = training.shown(x0, small, loop.generator(1, 2))
+    level = extra["class_labels"]
+    assert seen.shape == (64, 6, 16, 16)
+    assert torch.equal(seen[:, :3], x0)
+    assert 0 <= level.min() < 50 < 400 < level.max() < 500
+    a = Schedule.cosine().alphas_cumprod[level].float().view(-1, 1, 1, 1)
+    noise = (seen[:, 3:] - a.sqrt() * small) / (1 - a).sqrt()
+    assert noise.mean().abs() < 0.02
+    assert abs(noise.std() - 1) < 0.02
+    assert 0.01 * x0.var() < (small - x0).square().mean() < 0.5 * x0.var()  # sixteen pixels a side lose much
+
+
+def test_a_square_is_the_same_of_picture_and_noise(tmp_path):
+    training = small_model.Enlarger(SECOND, tmp_path, watch=False)
+    whole = small_model.Enlarger(replace(SECOND, crop=None), tmp_path, watch=False)
+    (x0, _, eps, _, small), (all_x0, _, all_eps, _, all_small) = (k.batch(loop.generator(1, 1)) for k in (training, whole))
+    assert x0.shape == eps.shape == (8, 3, 8, 8)
+    corners = set()
+    for i in range(8):
+        windows = all_eps[i].unfold(1, 8, 1).unfold(2, 8, 1)
+        y, x = ((windows - eps[i][:, None, None]).abs().amax((0, 3, 4)) == 0).nonzero()[0].tolist()
+        for cut, all_of_it in ((x0, all_x0), (small, all_small)):
+            assert torch.equal(all_of_it[i, :, y : y + 8, x : x + 8], cut[i])
+        corners.add((y, x))
+    assert len(corners) > 2
+
+
+def test_stage_2_goes_on_to_the_bit_from_squares_to_whole_pictures(tmp_path):
+    for folder, parts in (("whole", (4,)), ("parts", (1, 3))):
+        for n in parts:
+            steps(SECOND, tmp_path / folder, n)
+        steps(replace(SECOND, crop=None, batch_size=4), tmp_path / folder, 1)
+    (a, whole), (b, parts) = saved(tmp_path / "whole"), saved(tmp_path / "parts")
+    assert a["images"] == b["images"] == 36
+    assert all(torch.equal(whole[k], parts[k]) for k in whole)
+    with pytest.raises(ValueError, match="crop is for stage 2"):
+        replace(TINY, crop=8)
+
+
+def test_stage_2_draws_its_sheet_and_ships(tmp_path, few):
+    training = small_model.Enlarger(replace(SECOND, crop=None), tmp_path)
+    training.never = few
+    training.sheet()
+    assert Image.open(tmp_path / "sheet-00000000.webp").size == (8 * 16, 3 * 16)
+    training.log(0, 1.0)
+    assert json.loads((tmp_path / "log.jsonl").read_text())["loss"] > 0
+    steps(SECOND, tmp_path, 1)
+    small_model.ship(tmp_path, tmp_path / "out")
+    pipeline = DiffusionPipeline.from_pretrained(str(tmp_path / "out"), local_files_only=True)
+    assert type(pipeline).__name__ == "IFSuperResolutionPipeline"
+    assert pipeline.unet.config.sample_size == 128
 
 
 def test_what_ships_opens_plainly(tmp_path):

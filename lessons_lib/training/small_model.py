@@ -1,10 +1,11 @@
-"""Train stage 1 of the small model, 64x64, on any device.
+"""Train the small model on any device: stage 1, 64x64, and stage 2, which enlarges that to 128x128.
 
     python -m lessons_lib.training.small_model train --out FOLDER --images 1000000             # go on with the same command
     python -m lessons_lib.training.small_model train --out FOLDER --device cuda --minutes 9 --batch-size 512
     python -m lessons_lib.training.small_model train --out OTHER --start FOLDER --images 150000 --decay 40000      # weights of the day
     python -m lessons_lib.training.small_model keep --out FOLDER --to cache/text_to_image/stage1_next              # to go on elsewhere
     python -m lessons_lib.training.small_model ship --out OTHER --to cache/text_to_image/stage1
+    python -m lessons_lib.training.small_model train --out SECOND --stage 2 --words FOLDER/words --images 300000 --crop 64
 
 The learning rate rises, stays, and falls in a straight line to nothing over the last `--decay` pictures. So nobody need know at the
 start how long the run will be, as a cosine must: the constant part goes on for as many days as there are, and whenever weights are
@@ -34,7 +35,7 @@ from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, mse_loss
+from torch.nn.functional import cross_entropy, interpolate, mse_loss
 
 from lessons_lib import checkpoints
 from lessons_lib.denoisers import Conditioned, Prediction, guided
@@ -48,14 +49,17 @@ from lessons_lib.training import emoji, if_format, loop
 from lessons_lib.training.muon import Muon, scale_lr, split
 
 RUNS = CACHE / "runs"
+STAGES = {1: {}, 2: {"images": 300_000, "decay": 100_000, "channels": (16, 32, 64, 96)}}  # what differs from the defaults
+MOST_NOISE = 500  # stage 2: the enlarged picture is noised to any timestep below this one
 LOG_EVERY, SHEET_EVERY = 1.2, 1.5  # by what factor the pictures seen grow from a line of the log, or a sheet, to the next
 FIRST_LOG = 3000  # pictures; a line costs as much as training on a hundred, a sheet on four hundred
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run is made with. images, decay and batch_size may change from one command to the next; the rest may not."""
+    """What a run is made with. images, decay, batch_size and crop may change from one command to the next; the rest may not."""
 
+    stage: int = 1
     images: int = 1_000_000  # how many pictures the run sees in all
     decay: int = 150_000  # of these, over how many the learning rate falls
     batch_size: int = 24
@@ -66,9 +70,14 @@ class Settings:
     variance_weight: float = 0.05  # of the variance's loss, small so that the noise part comes first
     channels: tuple[int, ...] = (16, 48, 96, 192)
     groups: int = 8
+    crop: int | None = None  # stage 2: sees squares of so many pixels, four times as many a second; without it whole pictures
     seed: int = 180
 
     def __post_init__(self):
+        if self.stage not in STAGES:
+            raise ValueError(f"stage must be 1 or 2, got {self.stage!r}")
+        if self.crop is not None and (self.stage == 1 or self.crop % 8):
+            raise ValueError(f"crop is for stage 2, a multiple of 8 pixels; got {self.crop!r}")
         for name in ("images", "decay", "batch_size", "lr", "lr_others", "warmup", "average", "groups"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)!r}")
@@ -82,7 +91,11 @@ class Settings:
         """A network as these settings say, with the seed's initial weights."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            return if_format.make_unet(self.channels, groups=self.groups, head=min(64, self.channels[-1]))
+            head = 64 if self.channels[-1] % 64 == 0 else 48 if self.channels[-1] % 48 == 0 else self.channels[-1]
+            same = {"groups": self.groups, "head": head}
+            if self.stage == 1:
+                return if_format.make_unet(self.channels, **same)
+            return if_format.make_unet(self.channels, size=128, time_width=128, upscales=True, **same)
 
 
 # ---------------------------------------------------------------- words
@@ -184,16 +197,20 @@ class FixedSet:
         return cls(x0, t, torch.randn(x0.shape, generator=g), asked)
 
     @torch.no_grad()
-    def losses(self, unet: nn.Module, embeds: Tensor, batch: int = 48) -> Tensor:
-        """(N,) the squared error of v, each picture's own, from little noise to much. embeds (N, 77, 128) of the prompts."""
-        schedule, device = Schedule.cosine(), next(unet.parameters()).device
+    def losses(self, training: SmallModel, embeds: Tensor, batch: int = 48) -> Tensor:
+        """(N,) the squared error of v by the averaged network, each picture's own, from little noise to much.
+
+        embeds (N, 77, 128) of the prompts.
+        """
+        schedule, device = Schedule.cosine(), training.device
         xt, v = schedule.add_noise(self.x0, self.t, self.eps), schedule.velocity(self.x0, self.t, self.eps)
         errors = []
         for a in range(0, len(xt), batch):
-            some = slice(a, a + batch)
+            x0, x, t, e = (part[a : a + batch].to(device) for part in (self.x0, xt, self.t, embeds))
+            seen, extra = training.shown(x, training.small(x0), loop.generator(7, a, device=device))
             with autocast(device):
-                out = unet(xt[some].to(device), self.t[some].to(device), embeds[some].to(device).float()).sample
-            errors.append((out[:, :3].float().cpu() - v[some]).square().mean((1, 2, 3)))
+                out = training.averaged(seen, t, e.float(), **extra).sample
+            errors.append((out[:, :3].float().cpu() - v[a : a + batch]).square().mean((1, 2, 3)))
         return torch.cat(errors)
 
 
@@ -242,17 +259,18 @@ class SmallModel(loop.Training):
 
     Args:
         folder: of the run: gets words/, log.jsonl, sheet-PICTURES.webp and the loop's checkpoints.
-        pictures: what is learned from; emoji.pictures(64) as a rule.
+        pictures: what is learned from; emoji.pictures(self.side) as a rule.
         watch: whether to write log and sheets.
     """
 
     clip = 1.0
+    side = 64
 
     def __init__(self, settings: Settings, folder: Path, *, device: str = "cpu", pictures: emoji.Pictures | None = None,
                  watch: bool = True) -> None:  # fmt: skip
         self.settings, self.folder, self.device = settings, Path(folder), torch.device(device)
         self.batch_size, self.read_every = settings.batch_size, 1 if self.device.type == "cpu" else 20
-        of = emoji.pictures(64) if pictures is None else pictures
+        of = emoji.pictures(self.side) if pictures is None else pictures
         self.tokenizer, self.encoder = words_in(self.folder / "words", of, settings.seed)
         trained = of[~of.held_out]
         texts, slots = caption_table(trained)
@@ -275,16 +293,17 @@ class SmallModel(loop.Training):
         self.error = torch.zeros((), device=self.device)
         self.watch, self.sets = watch, []
         if watch:
-            self.sets = [("loss", FixedSet.of(trained, emoji.weights(trained), 240))]
-            if bool(of.held_out.any()):
-                never = of[of.held_out]
-                self.sets.append(("loss_held_out", FixedSet.of(never, torch.ones(len(never.style)), 96)))
+            self.sets = [("loss", FixedSet.of(trained, emoji.weights(trained), 240 // self.settings.stage**2))]
+            self.never = of[of.held_out]
+            if len(self.never.style):
+                of_never = FixedSet.of(self.never, torch.ones(len(self.never.style)), 96 // self.settings.stage)
+                self.sets.append(("loss_held_out", of_never))
 
     # what the loop asks
 
     def restored(self, about: dict) -> None:
         before = Settings(**about["settings"])
-        free = {k: getattr(self.settings, k) for k in ("images", "decay", "batch_size")}
+        free = {k: getattr(self.settings, k) for k in ("images", "decay", "batch_size", "crop")}
         if replace(before, **free) != self.settings:
             raise LessonsError(f"{self.folder} holds a run with {before}: use its settings, or another folder.")
         self.seen, self.began = about["images"], about["began"]
@@ -294,8 +313,8 @@ class SmallModel(loop.Training):
     def about(self) -> dict:
         return {"settings": asdict(self.settings), "images": self.seen, "began": self.began}
 
-    def batch(self, g: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """x0 (B, 3, 64, 64), t (B,), eps and caption embeddings (B, 77, 128), all drawn on the device."""
+    def batch(self, g: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
+        """x0 (B, 3, 64, 64), t (B,), eps, caption embeddings (B, 77, 128) and small(x0), all drawn on the device."""
         n, device = self.batch_size, self.device
         i = torch.searchsorted(self.drawn, torch.rand(n, generator=g, device=device)).clamp(max=len(self.images) - 1)
         side = self.images.shape[-1]
@@ -309,19 +328,29 @@ class SmallModel(loop.Training):
         t = (torch.arange(n, device=device) + torch.rand(n, generator=g, device=device)) * self.T / n
         t = t.long().clamp(max=self.T - 1)
         x0 = x0.float() / 127.5 - 1
-        return x0, t, torch.randn(x0.shape, generator=g, device=device), embeds
+        return x0, t, torch.randn(x0.shape, generator=g, device=device), embeds, self.small(x0)
 
     def loss(self, step: int) -> Tensor:
         scale_lr(self.optimizer, self.settings.lr_factor(step - self.began, self.seen))
-        x0, t, eps, embeds = self.batch(loop.generator(self.settings.seed, self.seen, device=self.device))
+        g = loop.generator(self.settings.seed, self.seen, device=self.device)
+        x0, t, eps, embeds, small = self.batch(g)
         signal, noise = self.signal[t].view(-1, 1, 1, 1), self.noise[t].view(-1, 1, 1, 1)
         xt, target = signal * x0 + noise * eps, signal * eps - noise * x0
+        seen, extra = self.shown(xt, small, g)
         with autocast(self.device):
-            out = self.unet(xt, t, embeds).sample
+            out = self.unet(seen, t, embeds, **extra).sample
         v, var = out.float().split(3, 1)
         error = mse_loss(v, target)
         self.error = error.detach()
         return error + self.settings.variance_weight * if_format.variance_loss(self.tables, xt, x0, t, v, var)
+
+    def small(self, x0: Tensor) -> Tensor | None:
+        """What else of the picture the network is shown; nothing in stage 1."""
+        return None
+
+    def shown(self, xt: Tensor, small: Tensor | None, g: torch.Generator) -> tuple[Tensor, dict]:
+        """The network's input, and whatever else it takes besides t and the words."""
+        return xt, {}
 
     def watched(self, loss: Tensor) -> Tensor:
         return self.error
@@ -353,7 +382,7 @@ class SmallModel(loop.Training):
         line = {"images": self.seen, "step": step, "batch_loss": round(loss, 5), "when": time.strftime("%Y-%m-%d %H:%M:%S")}
         line["lr_factor"] = round(self.settings.lr_factor(step - self.began, self.seen), 4)
         for name, fixed in self.sets:
-            errors = fixed.losses(self.averaged, self.encode(fixed.prompts))
+            errors = fixed.losses(self, self.encode(fixed.prompts))
             line[name] = round(errors.mean().item(), 5)
             line[f"{name}_quarters"] = [round(q.mean().item(), 4) for q in errors.chunk(4)]
         with open(self.folder / "log.jsonl", "a") as f:
@@ -372,6 +401,64 @@ class SmallModel(loop.Training):
             checkpoints.write_atomically(path, "".join(x + "\n" for x in lines).encode())
 
 
+class Enlarger(SmallModel):
+    """Stage 2 as the loop trains it: it sees the picture of half the size, enlarged and a little noised, beside xt, and is told how
+    much it was noised, as the pipeline shows it."""
+
+    side = 128
+
+    def batch(self, g: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
+        x0, t, eps, embeds, small = super().batch(g)
+        if (crop := self.settings.crop) is None:
+            return x0, t, eps, embeds, small
+        y, x = torch.randint(x0.shape[-1] - crop + 1, (2, len(x0), 1), generator=g, device=self.device)
+        y, x = (corner + torch.arange(crop, device=self.device) for corner in (y, x))
+        n, rgb = torch.arange(len(x0), device=self.device), torch.arange(3, device=self.device)
+        square = (n[:, None, None, None], rgb[None, :, None, None], y[:, None, :, None], x[:, None, None, :])
+        return x0[square], t, eps[square], embeds, small[square]
+
+    def small(self, x0: Tensor) -> Tensor:
+        """The picture made half as large and enlarged again: whole, since a square enlarged on its own would not lie on it."""
+        return enlarged(halved(x0))
+
+    def shown(self, xt: Tensor, small: Tensor, g: torch.Generator) -> tuple[Tensor, dict]:
+        level = torch.randint(MOST_NOISE, (len(xt),), generator=g, device=xt.device)
+        signal, noise = self.signal[level].view(-1, 1, 1, 1), self.noise[level].view(-1, 1, 1, 1)
+        noised = signal * small + noise * torch.randn(xt.shape, generator=g, device=xt.device)
+        return torch.cat([xt, noised], 1), {"class_labels": level}
+
+    @torch.no_grad()
+    def sheet(self) -> None:
+        """Eight pictures never trained on: made half as large and enlarged, what stage 2 makes of that, and as they were."""
+        x0 = self.never.images[:: max(1, len(self.never.style) // 8)][:8].float() / 127.5 - 1
+        small = self.small(x0)
+        schedule = Schedule.cosine()
+
+        def network(xt: Tensor, t: Tensor, embeds: Tensor) -> Prediction:
+            shown, level = torch.cat([xt, small], 1).to(self.device), torch.zeros_like(t).to(self.device)
+            with autocast(self.device):
+                out = self.averaged(shown, t.to(self.device), embeds.to(self.device), class_labels=level).sample
+            v, variance = out.float().to(xt.device).split(3, 1)
+            return Prediction(schedule.eps_from_velocity(xt, t, v), variance)
+
+        nothing = self.encode([""]).expand(len(x0), -1, -1)
+        g = torch.Generator().manual_seed(self.settings.seed)
+        x = torch.randn(x0.shape, generator=g)
+        for step in sample(Conditioned(network, nothing), schedule, x, [*schedule.timesteps(80), CLEAN], generator=g):
+            x = step.x_prev
+        write_sheet(self.folder / f"sheet-{self.seen:08d}.webp", torch.cat([small, x.clamp(-1, 1), x0]), columns=len(x0))
+
+
+def halved(x: Tensor) -> Tensor:
+    """(B, 3, 2h, 2w) -> (B, 3, h, w), smoothly, on any device: near to how the pictures were halved for stage 1."""
+    return interpolate(x, scale_factor=0.5, mode="bicubic", antialias=True, align_corners=False).clamp(-1, 1)
+
+
+def enlarged(x: Tensor) -> Tensor:
+    """(B, 3, h, w) -> (B, 3, 2h, 2w), as IFSuperResolutionPipeline enlarges stage 1's picture."""
+    return interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
+
+
 def passed(before: int, now: int, factor: float, first: int = FIRST_LOG) -> bool:
     """Whether between these two numbers of pictures lies one of first, first * factor, first * factor^2 ..."""
     if now < first:
@@ -381,10 +468,11 @@ def passed(before: int, now: int, factor: float, first: int = FIRST_LOG) -> bool
 
 def train(settings: Settings, folder: Path, *, device: str = "cpu", time_budget: float | None = None, start: Path | None = None,
           **more) -> Iterator[loop.Progress]:  # fmt: skip
-    """Train stage 1 in `folder`, going on from its last checkpoint, or if it has none from `start`: see begin_from()."""
+    """Train a stage in `folder`, going on from its last checkpoint, or if it has none from `start`: see begin_from()."""
     if start is not None:
         begin_from(Path(start), Path(folder), settings)
-    training = SmallModel(settings, folder, device=device, **more)
+    kind = SmallModel if settings.stage == 1 else Enlarger
+    training = kind(settings, folder, device=device, **more)
     yield from loop.run(training, folder, time_budget=time_budget)
 
 
@@ -462,7 +550,7 @@ def ship(run: Path, to: Path) -> None:
     unet = settings.unet()
     unet.load_state_dict({k.removeprefix("averaged."): v for k, v in tensors.items() if k.startswith("averaged.")})
     tokenizer, encoder = words_in(run / "words", emoji.pictures(64), settings.seed)
-    if_format.save_pipeline(to, tokenizer, encoder, unet, stage=1)
+    if_format.save_pipeline(to, tokenizer, encoder, unet, stage=settings.stage)
     training = {"settings": asdict(settings), "step": about["step"], "images_seen": about["images"]}
     (to / "training.json").write_text(json.dumps(training, indent=1))
     for path in [*run.glob("sheet-*.webp"), *run.glob("log.jsonl")]:
@@ -477,6 +565,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RUNS / "small_model", help="the run's folder (default %(default)s)")
     parser.add_argument("--to", type=Path, help="keep, ship: into which folder")
     parser.add_argument("--start", type=Path, help="a run that has no checkpoint goes on from this run, or from what `keep` left")
+    parser.add_argument("--stage", type=int, choices=(1, 2), default=1)
+    parser.add_argument("--words", type=Path, help="a run without words/ takes this folder's: stage 2 hears stage 1's words")
+    parser.add_argument("--crop", type=int, help="stage 2: learn from squares of so many pixels; without it from whole pictures")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--minutes", type=float, help="time budget; run the same command again to go on")
     parser.add_argument("--threads", type=int, help="processor threads")
@@ -490,13 +581,15 @@ def main() -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     chosen = {k: v for k in Settings.__dataclass_fields__ if (v := getattr(args, k, None)) is not None}
+    if args.words and not (args.out / "words" / "done").exists():
+        shutil.copytree(args.words, args.out / "words", dirs_exist_ok=True)
     try:
         if args.what != "train":
             if args.to is None:
                 parser.error(f"{args.what} needs --to FOLDER")
             return {"keep": keep, "ship": ship}[args.what](args.out, args.to)
         budget = args.minutes * 60 if args.minutes else None
-        run = train(Settings(**chosen), args.out, device=args.device, time_budget=budget, start=args.start)
+        run = train(Settings(**STAGES[args.stage] | chosen), args.out, device=args.device, time_budget=budget, start=args.start)
         loop.show(run)
     except (LessonsError, ValueError) as e:
         raise SystemExit(str(e)) from None
