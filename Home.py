@@ -2,7 +2,7 @@ from lessons_lib.catalogue import PARTS, written
 from lessons_lib.film import Film, opening_path
 from lessons_lib.ui import page
 from lessons_lib.ui.cards import card
-from lessons_lib.ui.hero import hero
+from lessons_lib.ui.filmstrip import hero
 from lessons_lib.ui.playground import warm
 
 STYLE = """
@@ -39,9 +39,7 @@ with page.lesson_page("home"):
     if film is not None:
         with moving:
             hero(film, columns=4)
-            st.caption(
-                f"Kept from an earlier run ({film.kept}): {film.about['model']}, {film.total} of {film.about['steps']} steps."
-            )
+            st.caption(f"Kept from an earlier run ({film.kept}): {film.about['model']}, {len(film)} of {film.total} steps.")
 
     for part, title in PARTS.items():
         lessons = [x for x in written() if x.part == part]
@@ -54,7 +52,7 @@ with page.lesson_page("home"):
                 with column, st.container(border=True, height="stretch", key=f"card_{lesson.slug}"):
                     picture = card(lesson.slug)
                     if picture is not None:
-                        st.image(picture[0], alt=picture[1])
+                        st.image(picture[0], alt=picture[1], width="stretch")
                     st.page_link(lesson.file, label=f"**{lesson.title}**", query_params=page.travelling())
                     st.caption(lesson.summary)
     st.caption("For the class: open a lesson, set its sliders, and copy the link. It opens exactly there for everyone.")

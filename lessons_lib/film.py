@@ -1,4 +1,4 @@
-"""A walk kept as pictures: what a page shows, scrubs, saves and opens with. Only numpy, so a kept film shows at once."""
+"""A walk kept as pictures: what a page shows, scrubs, saves and opens with. Without torch, so a kept film shows at once."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 
+from lessons_lib.pictures import picture_of, png_url, to_png
 from lessons_lib.places import CACHE
 
 MAX_KEPT = 500_000  # bytes of a kept film
+MAX_ENCODED = 4_000_000  # bytes of PNG that a film holds on to
 OPENINGS = CACHE / "openings"
 CHANNELS = ("xt", "x0_hat", "eps")
 
@@ -26,14 +29,16 @@ class Film:
     """The steps of one walk as uint8 pictures, growing while the walk runs.
 
     about: what made it: model, prompt, seed, guidance_scale, ... for people and for the files saved from it.
+    total: steps of the whole walk. index: which of them each frame is, from 0; a film kept from an earlier run has a few only.
     t: timestep of each frame. xt, x0_hat, eps: lists of (B, C, H, W) uint8, a frame each; eps as grey-centred picture.
-    final: (B, C, H, W) uint8 after the last move. numbers: float32 (4, C, H, W) of the first picture a frame: xt, x0_hat,
+    final: (B, C, H, W) uint8 after the last step. numbers: float32 (4, C, H, W) of the first picture a frame: xt, x0_hat,
     eps, x_prev, for the microscope. x0: (C, H, W) float32, the clean picture that the walk is about, if there is one.
     seconds: computing time so far. kept: the day it was made if it was kept from an earlier run, None if it is live.
     """
 
     about: dict
     total: int = 0
+    index: list[int] = field(default_factory=list)
     t: list[int] = field(default_factory=list)
     t_prev: list[int] = field(default_factory=list)
     xt: list[np.ndarray] = field(default_factory=list)
@@ -44,15 +49,50 @@ class Film:
     x0: np.ndarray | None = None
     seconds: float = 0.0
     kept: str | None = None
+    name: str = field(default_factory=lambda: uuid4().hex)  # no other film's
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _ended: bool = False
+    _encoded: dict[tuple, bytes] = field(default_factory=dict, repr=False)
 
     @property
     def finished(self) -> bool:
-        return len(self.t) == self.total > 0
+        """True if the walk came to its end."""
+        return bool(self.index) and self.index[-1] == self.total - 1
 
     def __len__(self) -> int:
         return len(self.t)
+
+    def frames(self, channel: str = "xt") -> list[np.ndarray]:
+        """The pictures of one of CHANNELS, (B, C, H, W) uint8 each. Those of xt end with the picture after the last step."""
+        made = getattr(self, channel)
+        return [*made, self.final] if channel == "xt" and self.final is not None else made
+
+    def png(self, i: int, channel: str = "xt", columns: int = 8) -> bytes:
+        """Frame i of frames(channel) as a PNG at its own size, grey where the pictures are grey. Encoded once, then cached.
+
+        Args: i: from 0; negative from the end. columns: pictures in a row.
+        """
+        frames = self.frames(channel)
+        i = range(len(frames))[i]
+        key = (channel, i, columns, id(frames[i]))  # while the walk runs, the last of them changes
+        encoded = self._encoded.get(key)
+        if encoded is None:
+            encoded = to_png(picture_of(frames[i], columns))
+            with self._lock:
+                self._encoded[key] = encoded
+                while sum(map(len, self._encoded.values())) > MAX_ENCODED and len(self._encoded) > 1:
+                    del self._encoded[next(iter(self._encoded))]
+        return encoded
+
+    def data_url(self, i: int, channel: str = "xt", columns: int = 8) -> str:
+        """png() as a link that holds the picture itself."""
+        return png_url(self.png(i, channel, columns))
+
+    def final_tensor(self):
+        """The picture after the last step: (B, C, H, W) float32 in [-1, 1], as a torch tensor."""
+        from lessons_lib.images import from_uint8
+
+        return from_uint8(self.final)
 
     def end(self) -> None:
         """Take no further step: Streamlit starts the run that shows a stopped walk while the old one still is amid a step."""
@@ -71,6 +111,7 @@ class Film:
             if self._ended:
                 return
             self.total, self.final = step.total, final
+            self.index.append(step.index)
             self.t.append(step.t)
             self.t_prev.append(step.t_prev)
             self.xt.append(xt)
@@ -103,9 +144,14 @@ class Film:
         if self.x0 is not None:
             arrays["x0"] = self.x0.astype(np.float16)
         about = {
-            "about": self.about, "t": [self.t[i] for i in pick], "t_prev": [self.t_prev[i] for i in pick],
-            "seconds": round(self.seconds, 2), "made": time.strftime("%Y-%m-%d"), "steps": self.total,
-        }  # fmt: skip
+            "about": self.about,
+            "t": [self.t[i] for i in pick],
+            "t_prev": [self.t_prev[i] for i in pick],
+            "index": [self.index[i] for i in pick],
+            "seconds": round(self.seconds, 2),
+            "made": time.strftime("%Y-%m-%d"),
+            "steps": self.total,
+        }
         path.parent.mkdir(parents=True, exist_ok=True)
         buffer = io.BytesIO()
         np.savez_compressed(buffer, final=self.final, about=np.frombuffer(json.dumps(about).encode(), np.uint8), **arrays)
@@ -117,7 +163,9 @@ class Film:
         try:
             with np.load(path, allow_pickle=False) as f:
                 about = json.loads(f["about"].tobytes())
-                film = cls(about["about"], total=len(about["t"]), t=about["t"], t_prev=about["t_prev"], final=f["final"])
+                steps, t = about["steps"], about["t"]
+                even = [round(i) for i in np.linspace(0, steps - 1, len(t))]  # which frames they are where the file does not say
+                film = cls(about["about"], steps, about.get("index", even), t, about["t_prev"], final=f["final"])
                 film.xt, film.x0_hat, film.eps = (list(f[name]) if name in f else [] for name in CHANNELS)
                 film.numbers = list(f["numbers"].astype(np.float32))
                 film.x0 = f["x0"].astype(np.float32) if "x0" in f else None

@@ -11,12 +11,12 @@ from torch import Tensor
 def to_tensor(picture: Image.Image, channels: int = 3) -> Tensor:
     """A PIL picture as (1, channels, H, W) float in [-1, 1]; one channel is its brightness."""
     array = np.array(picture.convert("L" if channels == 1 else "RGB"))
-    return from_uint8(torch.from_numpy(array).view(*array.shape[:2], channels).permute(2, 0, 1)[None])
+    return from_uint8(array.reshape(*array.shape[:2], channels)).permute(2, 0, 1)[None]
 
 
-def from_uint8(x: Tensor) -> Tensor:
-    """uint8 0 .. 255 -> float32 [-1, 1]."""
-    return x.float() / 127.5 - 1
+def from_uint8(x: Tensor | np.ndarray) -> Tensor:
+    """uint8 0 .. 255, as a tensor or an array -> float32 [-1, 1], the same shape."""
+    return torch.as_tensor(x).float() / 127.5 - 1
 
 
 def to_uint8(x: Tensor) -> Tensor:
@@ -39,24 +39,6 @@ def to_unit(x: Tensor) -> Tensor:
 def eps_picture(eps: Tensor) -> Tensor:
     """Noise, about [-3, 3], as something to look at in [-1, 1]: grey is 0."""
     return (eps / 3).clamp(-1, 1)
-
-
-def to_picture(x: Tensor) -> Image.Image:
-    """(C, H, W) or (1, C, H, W) float in [-1, 1], or uint8, as PIL; one channel becomes grey."""
-    x = x[0] if x.ndim == 4 else x
-    u8 = x if x.dtype == torch.uint8 else to_uint8(x)
-    array = u8.permute(1, 2, 0).numpy()
-    return Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)
-
-
-def tile(x: Tensor, columns: int) -> Tensor:
-    """(B, C, H, W) -> (C, rows * H, columns * W), row by row; empty places are white (or 255)."""
-    b, c, h, w = x.shape
-    rows = -(-b // columns)
-    blank = 255 if x.dtype == torch.uint8 else 1.0
-    full = torch.full((rows * columns, c, h, w), blank, dtype=x.dtype)
-    full[:b] = x.cpu()
-    return full.view(rows, columns, c, h, w).permute(2, 0, 3, 1, 4).reshape(c, rows * h, columns * w)
 
 
 def lowpass(x: Tensor, kernel_size: int, sigma: float) -> Tensor:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from lessons_lib.film import OPENINGS, Film, opening_path
-from lessons_lib.pictures import enlarge, tiled
+from lessons_lib.pictures import picture_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ def keep_card(slug: str, card: Card) -> int:
     about = PngImagePlugin.PngInfo()
     about.add_itxt("Description", card.alt)
     n = len(card.tiles)
-    picture = enlarge(Image.fromarray(tiled(np.stack(card.tiles), n)), 2 * 28 * n)
+    picture = picture_of(np.stack(card.tiles), n)
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", pnginfo=about, optimize=True)
     card_path(slug).parent.mkdir(parents=True, exist_ok=True)

@@ -36,7 +36,12 @@ def to_png(picture: Image.Image, text: dict | None = None) -> bytes:
 
 def to_data_url(picture: Image.Image) -> str:
     """A PNG data URL: what a page shows without a second request."""
-    return "data:image/png;base64," + base64.b64encode(to_png(picture)).decode()
+    return png_url(to_png(picture))
+
+
+def png_url(png: bytes) -> str:
+    """A PNG file as a data URL."""
+    return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 def enlarge(picture: Image.Image, at_least: int = 256) -> Image.Image:
@@ -68,13 +73,24 @@ def to_gif(frames: list[Image.Image], seconds: float = 4.0) -> bytes:
 
 
 def tiled(batch: np.ndarray, columns: int) -> np.ndarray:
-    """(B, C, H, W) uint8 -> (rows * H, columns * W, 3) uint8 with one white pixel between pictures."""
+    """Pictures side by side, row by row, with one white pixel between them.
+
+    Args: batch: (B, C, H, W) uint8, C 1 or 3; columns: pictures in a row.
+    Returns: uint8, (rows * (H + 1) - 1, columns * (W + 1) - 1) for grey pictures, and a last axis of 3 for coloured ones.
+    """
     b, c, h, w = batch.shape
     columns = min(columns, b)
     rows = -(-b // columns)
-    out = np.full((rows * (h + 1) - 1, columns * (w + 1) - 1, 3), 255, np.uint8)
+    out = np.full((rows * (h + 1) - 1, columns * (w + 1) - 1, c), 255, np.uint8)
     for i, picture in enumerate(batch):
         r, k = divmod(i, columns)
-        hwc = picture.transpose(1, 2, 0)
-        out[r * (h + 1) : r * (h + 1) + h, k * (w + 1) : k * (w + 1) + w] = hwc if c == 3 else np.repeat(hwc, 3, 2)
-    return out
+        out[r * (h + 1) : r * (h + 1) + h, k * (w + 1) : k * (w + 1) + w] = picture.transpose(1, 2, 0)
+    return out[..., 0] if c == 1 else out
+
+
+def picture_of(pixels: np.ndarray, columns: int = 1) -> Image.Image:
+    """The one way from uint8 pixels to a picture, at their own size: grey stays grey (mode L), the rest is RGB.
+
+    Args: pixels: (C, H, W), one picture, or (B, C, H, W), laid out by tiled().
+    """
+    return Image.fromarray(tiled(pixels[None] if pixels.ndim == 3 else pixels, columns))

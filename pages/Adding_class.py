@@ -1,6 +1,6 @@
-from lessons_lib.ui import controls, digits, page, parts
+from lessons_lib.ui import controls, digits, page, pictures, plots
 from lessons_lib.ui.filmstrip import filmstrip
-from lessons_lib.ui.measure import measured
+from lessons_lib.ui.microscope import microscope
 from lessons_lib.ui.playground import meanwhile, play
 
 NETWORK, COLUMNS = "class_conditioned", 10
@@ -52,7 +52,7 @@ with page.lesson_page("class") as lesson:
                 opening=lesson.slug if epoch == last else f"class_epoch_{epoch}",
             )  # fmt: skip
             if film is not None:
-                read = digits.judged(film.final, list(DIGITS) * (len(film.final) // 10), parts.describe(film.about))
+                read = digits.judged(film.final, list(DIGITS) * (len(film.final) // 10), pictures.describe(film.about))
                 right_ones = sum(a == b for a, b in zip(read, list(DIGITS) * (len(read) // 10), strict=True))
                 st.metric("read right by the judge", f"{right_ones} of {len(read)}", help="a classifier trained on real digits")
             st.caption(f"{digits.which_epochs(NETWORK)}. Under each digit: what the judge reads.")
@@ -64,19 +64,19 @@ with page.lesson_page("class") as lesson:
             digits.table([row for row in rows if row])
         if film is not None:
             page.section("Every step")
-            filmstrip(film, f"{lesson.slug}_strip_{epoch}", columns=COLUMNS, alt=parts.describe(film.about))
-            parts.downloads(film, f"class-{epoch}-{seed}", columns=COLUMNS)
+            filmstrip(film, f"{lesson.slug}_strip_{epoch}", columns=COLUMNS, alt=pictures.describe(film.about))
+            pictures.downloads(film, f"class-{epoch}-{seed}", columns=COLUMNS)
             page.section("One step, one pixel")
-            parts.microscope(film, settings.schedule, f"{lesson.slug}_scope")
+            microscope(film, settings.schedule, f"{lesson.slug}_scope")
 
         page.section("What guidance buys, and costs")
 
         def draw(rows: list[dict], key: str) -> None:
             scales = [r["guidance_scale"] for r in rows]
             lines = {k: (scales, [r[k] for r in rows]) for k in ("accuracy", "diversity")}
-            parts.line_plot(lines, "guidance_scale", "share / RMS", key, mark=5, mark_label="the course's 5", markers=True)
+            plots.line_plot(lines, "guidance_scale", "share / RMS", key, mark=5, mark_label="the course's 5", markers=True)
 
-        measured(lesson.slug, "mnist", errors.over_guidance, draw, minutes="half a minute to a minute")
+        plots.measured(lesson.slug, "mnist", errors.over_guidance, draw, minutes="half a minute to a minute")
         st.caption(
             "accuracy: the share of forty digits that the judge reads as the one asked for. diversity: the mean RMS distance "
             "between pictures of the same digit. At 0 the class is not told, so a tenth is right by chance."
@@ -93,9 +93,9 @@ with page.lesson_page("class") as lesson:
                 name: (t, [100 * (r[name] / right - 1) for r, right in zip(rows, told, strict=True)])
                 for name in ("class hidden", "a wrong class")
             }
-            parts.line_plot(lines, "t", "% more error than with the right class", key)
+            plots.line_plot(lines, "t", "% more error than with the right class", key)
 
-        measured("class_told", "mnist", errors.told_classes, draw_told, minutes="two to five seconds")
+        plots.measured("class_told", "mnist", errors.told_classes, draw_told, minutes="two to five seconds")
         st.caption(
             f"Mean squared error of eps on test digits. class_dropout = {settings.class_dropout:g} in this training: the line with "
             "the class hidden is what those hidden classes taught. The class is worth little where the digit can be seen, and "

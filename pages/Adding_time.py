@@ -1,6 +1,6 @@
-from lessons_lib.ui import controls, digits, page, parts
+from lessons_lib.ui import controls, digits, page, pictures, plots
 from lessons_lib.ui.filmstrip import filmstrip
-from lessons_lib.ui.measure import measured
+from lessons_lib.ui.microscope import microscope
 from lessons_lib.ui.playground import meanwhile, play
 
 NETWORK, COLUMNS = "time_conditioned", 6
@@ -51,15 +51,15 @@ with page.lesson_page("time") as lesson:
             )  # fmt: skip
             if film is not None:
                 names = [networks.describe(int(e)) for e in film.about["epochs"].split(", ")]
-                digits.rows_of_pictures(film.final, names, parts.describe(film.about))
+                digits.rows_of_pictures(film.final, names, pictures.describe(film.about))
             st.caption(f"{digits.which_epochs(NETWORK)}. Every row starts from the same noise.")
         if film is not None:
             page.section("Every step")
             st.caption(f"rows: {', '.join(names)}")
-            filmstrip(film, f"{lesson.slug}_strip", columns=COLUMNS, alt=parts.describe(film.about))
-            parts.downloads(film, f"time-{seed}", columns=COLUMNS)
+            filmstrip(film, f"{lesson.slug}_strip", columns=COLUMNS, alt=pictures.describe(film.about))
+            pictures.downloads(film, f"time-{seed}", columns=COLUMNS)
             page.section("One step, one pixel")
-            parts.microscope(film, settings.schedule, f"{lesson.slug}_scope")
+            microscope(film, settings.schedule, f"{lesson.slug}_scope")
         a = settings.schedule.alpha_bar(settings.T - 1)
         st.caption(
             f"A small lie the course itself tells: in training, the noisiest picture has alpha_bar = {a:.3f} and still holds "
@@ -82,14 +82,14 @@ with page.lesson_page("time") as lesson:
             )  # fmt: skip
             if lying is not None:
                 names = ["told the true t", f"t {lying.about['lie']}, amount {lying.about['amount']}"]
-                digits.rows_of_pictures(lying.final, names, parts.describe(lying.about))
+                digits.rows_of_pictures(lying.final, names, pictures.describe(lying.about))
                 st.caption(digits.two_halves(lying.final))
 
         def draw_lie(rows: list[dict], key: str) -> None:
             lines = {k: ([r["told"] for r in rows], [r[k] for r in rows]) for k in rows[0] if k != "told"}
-            parts.line_plot(lines, "t as told to the network", "mean squared error of eps", key, log_y=True)
+            plots.line_plot(lines, "t as told to the network", "mean squared error of eps", key, log_y=True)
 
-        measured("time_lie", "mnist", errors.told_times, draw_lie, minutes="two to five seconds")
+        plots.measured("time_lie", "mnist", errors.told_times, draw_lie, minutes="two to five seconds")
         st.caption("Each curve should be lowest where the told t is the true one: the network really listens to t.")
 
         page.section("Training")
@@ -101,9 +101,9 @@ with page.lesson_page("time") as lesson:
 
         def draw(rows: list[dict], key: str) -> None:
             lines = {k: ([r["t"] for r in rows], [r[k] for r in rows]) for k in rows[0] if k != "t"}
-            parts.line_plot(lines, "t", "mean squared error of eps", key, log_y=True)
+            plots.line_plot(lines, "t", "mean squared error of eps", key, log_y=True)
 
-        measured(lesson.slug, "mnist", errors.through_time, draw, minutes="two to five seconds")
+        plots.measured(lesson.slug, "mnist", errors.through_time, draw, minutes="two to five seconds")
         st.caption("On test digits: near t = 0 there is little noise to find in much picture, which is the hardest to get right.")
     page.show_source(through_training, lied_to, batch_loss, FCBlock, UNet.forward)
     page.things_to_try(

@@ -16,7 +16,6 @@ with page.lesson_page("bugs") as lesson:
         import torch
 
         from lessons_lib import metrics
-        from lessons_lib.images import from_uint8
         from lessons_lib.lessons.bugs import BUGS, Pieces, student_walk
         from lessons_lib.lessons.walks import preset_mask
         from lessons_lib.models.digits import condition_of, open_network
@@ -58,7 +57,7 @@ with page.lesson_page("bugs") as lesson:
         }
         good, bad = play_each(lesson.slug, "mnist", takes, name=f"case{case}", stream_wide=84, side_by_side=False).values()
     if good is not None and bad is not None and good.final.shape == bad.final.shape:
-        a, b = (from_uint8(torch.from_numpy(f.final)) for f in (good, bad))
+        a, b = (f.final_tensor() for f in (good, bad))
         apart = metrics.mse(a, b).sqrt().mean().item()
         sharp = metrics.sharpness(a).mean().item(), metrics.sharpness(b).mean().item()
         st.caption(

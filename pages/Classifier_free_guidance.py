@@ -1,7 +1,8 @@
 """Classifier-free guidance: one noise at several scales, five pictures at one, the two answers and their difference."""
 
-from lessons_lib.ui import controls, page, parts
+from lessons_lib.ui import controls, page, pictures, plots
 from lessons_lib.ui.filmstrip import filmstrip
+from lessons_lib.ui.microscope import microscope
 from lessons_lib.ui.playground import meanwhile, play, warm
 
 with page.lesson_page("guidance", models=None) as lesson:
@@ -28,7 +29,6 @@ with page.lesson_page("guidance", models=None) as lesson:
         from lessons_lib.lessons import guidance
         from lessons_lib.lessons._common import from_noise
         from lessons_lib.models.opening import open_model
-        from lessons_lib.ui.measure import measured
 
         model = open_model(name)
     warm(name)
@@ -36,7 +36,7 @@ with page.lesson_page("guidance", models=None) as lesson:
     left, right = st.columns([1, 3], gap="large")
     with left:
         prompt = controls.prompt(lesson.slug, model)
-        parts.unknown_words_hint(model, prompt)
+        pictures.unknown_words_hint(model, prompt)
         seed = controls.seed()
         clip_x0 = controls.toggle(lesson.slug, "clip_x0", True, help="keep x0_hat in [-1, 1] at every move")
     same = {"prompt": prompt, "seed": seed, "clip_x0": clip_x0}
@@ -53,8 +53,8 @@ with page.lesson_page("guidance", models=None) as lesson:
         )
     if film is not None:
         page.section("Every step")
-        filmstrip(film, f"{lesson.slug}_strip", alt=parts.describe(film.about), columns=3, wide=420)
-        parts.downloads(film, f"guidance-{name}-{seed}", columns=3)
+        filmstrip(film, f"{lesson.slug}_strip", alt=pictures.describe(film.about), columns=3, wide=420)
+        pictures.downloads(film, f"guidance-{name}-{seed}", columns=3)
 
     page.section("Five pictures at one scale")
     left, right = st.columns([1, 3], gap="large")
@@ -77,7 +77,7 @@ with page.lesson_page("guidance", models=None) as lesson:
         stills = range(len(five)) if five.kept else range(0, len(five), 5)
         way = [*(five.xt[i][0] for i in stills), five.final[0]]
         ts = [*(f"t = {five.t[i]}" for i in stills), "clean" if five.finished else f"t = {five.t_prev[-1]}"]
-        parts.pictures_in_a_row(np.stack(way), ts, parts.describe(five.about), wide=3 * model.shape[2])
+        pictures.in_a_row(np.stack(way), ts, pictures.describe(five.about), wide=3 * model.shape[2])
 
     page.section("Two answers and their difference")
     page.equation(r"\epsilon=\epsilon_{\text{uncond}}+\gamma\,(\epsilon_{\text{cond}}-\epsilon_{\text{uncond}})")
@@ -97,7 +97,7 @@ with page.lesson_page("guidance", models=None) as lesson:
             f"eps at {gamma:g}": eps_picture(combined.eps),
             f"x0_hat at {gamma:g}": model.schedule.predict_x0(xt, t, combined.eps).clamp(-1, 1),
         }
-        parts.pictures_in_a_row(
+        pictures.in_a_row(
             to_uint8(torch.cat(list(answers.values()))).numpy(), list(answers), f"prompt {asked}, t = {t}", wide=wide
         )
         distance = (cond.eps - uncond.eps).pow(2).mean().sqrt().item()
@@ -106,7 +106,7 @@ with page.lesson_page("guidance", models=None) as lesson:
             f"{distance:.3f} (RMS; the noise itself has 1), and guidance multiplies that by {gamma:g}."
         )
         page.section("One step, one pixel")
-        parts.microscope(five, model.schedule, f"{lesson.slug}_scope")
+        microscope(five, model.schedule, f"{lesson.slug}_scope")
 
     if model.judge is not None:
         page.section("What it gains, what it costs")
@@ -120,12 +120,12 @@ with page.lesson_page("guidance", models=None) as lesson:
                     "read right at once": (xs, [r["accuracy"] for r in rows]),
                     "in the first five": (xs, [r["top5"] for r in rows]),
                 }
-                parts.line_plot(lines, "guidance_scale", "share the judge reads as asked", f"{key}_a", **chosen)
+                plots.line_plot(lines, "guidance_scale", "share the judge reads as asked", f"{key}_a", **chosen)
             with right:
                 lines = {"diversity": (xs, [r["diversity"] for r in rows])}
-                parts.line_plot(lines, "guidance_scale", "diversity (RMS between pictures)", f"{key}_b", **chosen)
+                plots.line_plot(lines, "guidance_scale", "diversity (RMS between pictures)", f"{key}_b", **chosen)
 
-        measured("guidance", name, lambda: guidance.measure(model, num_images=20), draw, minutes="about a minute")
+        plots.measured("guidance", name, lambda: guidance.measure(model, num_images=20), draw, minutes="about a minute")
         st.caption(
             "Left: the judge, a classifier that never saw a generated picture, reads what was drawn. Right: how far apart "
             "pictures of one prompt are. Guidance buys the first with the second."

@@ -1,6 +1,5 @@
-from lessons_lib.ui import controls, digits, page, parts
+from lessons_lib.ui import controls, digits, page, pictures, plots
 from lessons_lib.ui.filmstrip import LABELS, filmstrip
-from lessons_lib.ui.measure import measured
 from lessons_lib.ui.playground import Take, meanwhile, play_each
 
 NETWORK, DDPM, COLUMNS = "flow_matching", "class_conditioned", 10
@@ -74,7 +73,7 @@ with page.lesson_page("flow") as lesson:
                     st.markdown(
                         f"**{title.split(',')[0]}, {len(film) if film.kept is None else film.about['num_inference_steps']} steps**"
                     )
-                    read = digits.judged(film.final, asked, parts.describe(film.about))
+                    read = digits.judged(film.final, asked, pictures.describe(film.about))
                     st.caption(f"{sum(a == b for a, b in zip(read, asked, strict=True))} of {len(read)} read right by the judge")
             st.caption(f"{digits.which_epochs(NETWORK)}.")
 
@@ -85,7 +84,7 @@ with page.lesson_page("flow") as lesson:
             for name in ("flow matching", "DDPM"):
                 there = [r for r in rows if r[name] is not None]
                 lines[name] = ([r["num_inference_steps"] for r in there], [100 * r[name] for r in there])
-            parts.line_plot(lines, "steps", "% read right", key, log_x=True, markers=True, level=90, level_label="90%")
+            plots.line_plot(lines, "steps", "% read right", key, log_x=True, markers=True, level=90, level_label="90%")
             said = []
             for name, (n, right) in lines.items():
                 below = [k for k, p in zip(n, right, strict=True) if p < 90]
@@ -99,7 +98,7 @@ with page.lesson_page("flow") as lesson:
                     said.append(f"{name} does not stay above 90% at any of these")
             st.caption(". ".join(said) + ".")
 
-        measured(lesson.slug, "mnist", errors.over_steps, draw, minutes="three to six minutes")
+        plots.measured(lesson.slug, "mnist", errors.over_steps, draw, minutes="three to six minutes")
         st.caption(
             f"A hundred digits a point at guidance 5, from the same noise: flow matching after epoch {last}, DDPM after epoch {other}. "
             "The networks have the same blocks and width, but not the same training. The judge reads even the blur that one step "
@@ -110,10 +109,10 @@ with page.lesson_page("flow") as lesson:
             n = len(road)
             page.section("Every step of the flow")
             filmstrip(
-                road, f"{lesson.slug}_strip_{convention}", columns=COLUMNS, alt=parts.describe(road.about),
+                road, f"{lesson.slug}_strip_{convention}", columns=COLUMNS, alt=pictures.describe(road.about),
                 labels=IN_FLOW if in_flow else LABELS,
             )  # fmt: skip
-            parts.downloads(road, f"flow-{epoch}-{seed}", columns=COLUMNS)
+            pictures.downloads(road, f"flow-{epoch}-{seed}", columns=COLUMNS)
 
             page.section("One step, in either language")
             one, two = st.columns([1, 2], gap="medium")
@@ -173,10 +172,10 @@ with page.lesson_page("flow") as lesson:
             lines = {}
             for name, film in (("flow", road), ("DDPM", walked)):
                 for at in ((14, 14), (8, 14)):
-                    done = [i / film.total for i in range(len(film))] + [len(film) / film.total]
+                    done = [i / film.total for i in film.index] + [(film.index[-1] + 1) / film.total]
                     values = [float(v[0, 0, at[0], at[1]]) for v in film.numbers] + [float(film.numbers[-1][3, 0, at[0], at[1]])]
                     lines[f"{name}, pixel {at[0]}, {at[1]}"] = (done, values)
-            parts.line_plot(lines, "part of the walk done", "value of the pixel in x_t", f"{lesson.slug}_roads")
+            plots.line_plot(lines, "part of the walk done", "value of the pixel in x_t", f"{lesson.slug}_roads")
             st.caption(
                 "Two pixels of the first picture on their way. The flow's lines bend a little; DDPM's shake, for every move adds noise."
             )

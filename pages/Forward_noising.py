@@ -1,6 +1,6 @@
 import math
 
-from lessons_lib.ui import controls, page, parts
+from lessons_lib.ui import controls, page, pictures, plots
 from lessons_lib.ui.playground import meanwhile
 
 COURSE = (250, 500, 750)
@@ -41,7 +41,7 @@ with page.lesson_page("forward") as lesson:
     a = schedule.alpha_bar(t)
     with right:
         both = to_uint8(torch.cat([x0, xt])).numpy()
-        parts.pictures_in_a_row(both, ["x0", f"x_t at t = {t}"], f"{name}, {kind} schedule", wide=260)
+        pictures.in_a_row(both, ["x0", f"x_t at t = {t}"], f"{name}, {kind} schedule", wide=260)
         correlation = torch.corrcoef(torch.stack([x0.flatten(), xt.flatten()]))[0, 1].item() if x0.std() > 0 else 0.0
         one, two, three = st.columns(3)
         one.metric("alpha_bar", f"{a:.4f}")
@@ -53,7 +53,7 @@ with page.lesson_page("forward") as lesson:
     strip = (0, *COURSE, 999)
     noised = torch.cat([schedule.add_noise(x0, s, eps) for s in strip])
     captions = [f"t = {s} · alpha_bar {schedule.alpha_bar(s):.3f}" for s in strip]
-    parts.pictures_in_a_row(to_uint8(noised).numpy(), captions, f"{name}, {kind} schedule", wide=150)
+    pictures.in_a_row(to_uint8(noised).numpy(), captions, f"{name}, {kind} schedule", wide=150)
 
     page.section("The equation, with one pixel's numbers")
     row, column = st.columns(2)
@@ -73,7 +73,7 @@ with page.lesson_page("forward") as lesson:
     density = (torch.histogram(xt.flatten().double(), grid.double())[0] / xt.numel() / width).tolist()
     normal = [math.exp(-m * m / 2) / math.sqrt(2 * math.pi) for m in middle]
     lines = {f"pixels of x_t at t = {t}": (middle, density), "standard normal": (middle, normal)}
-    parts.line_plot(lines, "pixel value", "density", "forward_histogram")
+    plots.line_plot(lines, "pixel value", "density", "forward_histogram")
 
     page.section("Two schedules")
     both = {"cosine": Schedule.cosine(), "linear": Schedule.linear()}
@@ -81,10 +81,10 @@ with page.lesson_page("forward") as lesson:
     plot_a, plot_b = st.columns(2)
     with plot_a:
         lines = {k: (ts, [s.alpha_bar(i) for i in ts]) for k, s in both.items()}
-        parts.line_plot(lines, "t", "alpha_bar", "forward_alpha_bar", mark=t, mark_label=f"t = {t}")
+        plots.line_plot(lines, "t", "alpha_bar", "forward_alpha_bar", mark=t, mark_label=f"t = {t}")
     with plot_b:
         lines = {k: (ts, [s.snr(i) for i in ts]) for k, s in both.items()}
-        parts.line_plot(lines, "t", "signal-to-noise", "forward_snr", mark=t, mark_label=f"t = {t}", log_y=True)
+        plots.line_plot(lines, "t", "signal-to-noise", "forward_snr", mark=t, mark_label=f"t = {t}", log_y=True)
     st.caption(
         "The linear schedule destroys small pictures early and then spends hundreds of timesteps on pure noise; "
         "the cosine one spreads the loss evenly."

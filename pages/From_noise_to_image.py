@@ -1,5 +1,6 @@
-from lessons_lib.ui import controls, page, parts
+from lessons_lib.ui import controls, page, pictures, plots
 from lessons_lib.ui.filmstrip import filmstrip
+from lessons_lib.ui.microscope import microscope
 from lessons_lib.ui.playground import Take, meanwhile, play, play_each, warm
 
 with page.lesson_page("sampling", models=None) as lesson:
@@ -19,14 +20,10 @@ with page.lesson_page("sampling", models=None) as lesson:
 
     name = st.session_state["model"]
     with meanwhile(lesson.slug, name):
-        import torch
-
-        from lessons_lib.images import from_uint8
         from lessons_lib.lessons import measures
         from lessons_lib.lessons.walks import from_noise, upscale
         from lessons_lib.models.opening import open_model
         from lessons_lib.samplers import move, sample
-        from lessons_lib.ui.measure import measured
         from lessons_lib.ui.typed import quoted
 
         model = open_model(name)
@@ -35,7 +32,7 @@ with page.lesson_page("sampling", models=None) as lesson:
     one, two = st.columns(2, gap="large")
     with one:
         prompts = controls.prompts(lesson.slug, model)
-        parts.unknown_words_hint(model, " ".join(prompts))
+        pictures.unknown_words_hint(model, " ".join(prompts))
         seed = controls.seed()
     with two:
         guidance_scale = controls.slider(
@@ -67,8 +64,8 @@ with page.lesson_page("sampling", models=None) as lesson:
         if film is not None:
             with column:
                 st.caption(f"num_inference_steps = {steps}" + (", eight of them kept" if film.kept else ""))
-                filmstrip(film, f"sampling_strip_{steps}", alt=parts.describe(film.about), wide=430)
-                parts.downloads(film, f"sampling-{name}-{steps}-{seed}")
+                filmstrip(film, f"sampling_strip_{steps}", alt=pictures.describe(film.about), wide=430)
+                pictures.downloads(film, f"sampling-{name}-{steps}-{seed}")
 
     page.section("Stage 2")
     upscaler = model.upscaler()
@@ -87,7 +84,7 @@ with page.lesson_page("sampling", models=None) as lesson:
             lesson.slug, "noise_level", 0, 499, 100, 1, help="timesteps of noise on the enlarged picture, to hide its flaws"
         )
         asked = twenty.about["prompts"]
-        small = from_uint8(torch.from_numpy(twenty.final))
+        small = twenty.final_tensor()
 
         def larger():
             return upscale(upscaler, small, asked.split(", "), noise_level=noise_level, seed=seed)
@@ -121,7 +118,7 @@ with page.lesson_page("sampling", models=None) as lesson:
 
     if twenty is not None:
         page.section("One step, one pixel")
-        parts.microscope(twenty, model.schedule, f"{lesson.slug}_scope")
+        microscope(twenty, model.schedule, f"{lesson.slug}_scope")
 
     if model.judge is not None:
         page.section("What more steps buy, and what a seed changes")
@@ -131,16 +128,16 @@ with page.lesson_page("sampling", models=None) as lesson:
             xs = [r["num_inference_steps"] for r in rows]
             lines = {"read right at once": "accuracy", "in the first five": "top5"}
             distances = ("same seed, eta 0", "same seed, eta 1", "another seed")
-            plots = (
+            three = (
                 ("share the judge reads as asked", {k: (xs, [r[v] for r in rows]) for k, v in lines.items()}),
                 ("seconds a picture", {"seconds": (xs, [r["seconds"] for r in rows])}),
                 (f"RMS distance to {xs[-1]} steps", {k: (xs, [r[k] for r in rows]) for k in distances}),
             )
-            for i, (column, (y, lines)) in enumerate(zip(st.columns(3), plots, strict=True)):
+            for i, (column, (y, lines)) in enumerate(zip(st.columns(3), three, strict=True)):
                 with column:
-                    parts.line_plot(lines, "num_inference_steps", y, f"{key}_{i}", markers=True)
+                    plots.line_plot(lines, "num_inference_steps", y, f"{key}_{i}", markers=True)
 
-        measured("sampling", name, lambda: measures.sampling(model, num_images=20), draw, minutes="about a minute")
+        plots.measured("sampling", name, lambda: measures.sampling(model, num_images=20), draw, minutes="about a minute")
         st.caption(
             "The third plot compares each picture with the one that most steps make of the same seed. At eta = 0 step counts "
             "refine one picture; at eta = 1 they draw another of its kind; a new seed is a new picture altogether."

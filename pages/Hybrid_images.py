@@ -1,5 +1,6 @@
-from lessons_lib.ui import controls, page, parts
+from lessons_lib.ui import controls, page, pictures, plots
 from lessons_lib.ui.filmstrip import filmstrip
+from lessons_lib.ui.microscope import microscope
 from lessons_lib.ui.playground import meanwhile, play, warm
 
 with page.lesson_page("hybrids", models=None) as lesson:
@@ -19,14 +20,12 @@ with page.lesson_page("hybrids", models=None) as lesson:
         import torch
 
         from lessons_lib.denoisers import hybrid
-        from lessons_lib.images import from_uint8, log_spectrum, lowpass, to_uint8
+        from lessons_lib.images import log_spectrum, lowpass, to_uint8
         from lessons_lib.lessons.openings import gaussian_of_page, hybrid_prompts
         from lessons_lib.lessons.pairs import read_both
         from lessons_lib.lessons.walks import from_afar, hybrids, seeds_of
         from lessons_lib.models.opening import open_model
-        from lessons_lib.ui import readings
-        from lessons_lib.ui.contact import contact_sheet
-        from lessons_lib.ui.turntable import under_the_hand
+        from lessons_lib.ui.drag_picture import drag_picture
 
         model = open_model(name)
     warm(name)
@@ -37,7 +36,7 @@ with page.lesson_page("hybrids", models=None) as lesson:
         far_prompt = controls.prompt(lesson.slug, model, name="far_prompt", default=far_default)
         near_prompt = controls.prompt(lesson.slug, model, name="near_prompt", default=near_default)
         for p in (far_prompt, near_prompt):
-            parts.unknown_words_hint(model, p)
+            pictures.unknown_words_hint(model, p)
         kernel_size = controls.select_slider(
             lesson.slug, f"kernel_size_{name}", tuple(range(3, 34, 2)), kernel_default, label="kernel_size",
             help="pixels; the course's 33 at 64x64, scaled to this model's pictures",
@@ -66,13 +65,13 @@ with page.lesson_page("hybrids", models=None) as lesson:
             made = film.about
             seeds = seeds_of(made["seed"], len(film.final))
             sides = made["far_prompt"], made["near_prompt"]
-            final = from_uint8(torch.from_numpy(film.final))
+            final = film.final_tensor()
             far = from_afar(final, made["sigma"])
             found = read_both(model, far, final, *sides)
             sides = f"{sides[0]} (far)", f"{sides[1]} (near)"
-            chosen = contact_sheet(
-                lesson.slug, name, film.final, readings.captions(found, seeds, sides), found and [f.score for f in found], made,
-                parts.describe(made), seeds=seeds,
+            chosen = pictures.pictures.contact_sheet(
+                lesson.slug, name, film.final, pictures.pair_captions(found, seeds, sides), found and [f.score for f in found], made,
+                pictures.describe(made), seeds=seeds,
             )  # fmt: skip
             if found:
                 st.caption(
@@ -85,36 +84,36 @@ with page.lesson_page("hybrids", models=None) as lesson:
         picture = final[chosen : chosen + 1]
         one, two = st.columns(2)
         with one:
-            under_the_hand(
+            drag_picture(
                 [film.final[chosen]], [f"from near: {made['near_prompt']}", f"from afar: {made['far_prompt']}"],
                 "distance: slide, drag the picture, or press space", alt, "hybrids_hand", motion="shrink",
             )  # fmt: skip
         with two:
             low = lowpass(picture, made["kernel_size"], made["sigma"])
             apart = to_uint8(torch.cat([low, (picture - low).clamp(-1, 1)])).numpy()
-            parts.pictures_in_a_row(apart, [f"low: {made['far_prompt']}", f"high: {made['near_prompt']}"], alt, wide=150)
+            pictures.in_a_row(apart, [f"low: {made['far_prompt']}", f"high: {made['near_prompt']}"], alt, wide=150)
             spectra = to_uint8(2 * log_spectrum(torch.cat([low, picture - low, picture])) - 1).numpy()
-            parts.pictures_in_a_row(
+            pictures.in_a_row(
                 spectra, ["spectrum: low", "spectrum: high", "spectrum: whole"], f"{alt}, log magnitude of its spectrum", wide=100
             )
             st.caption("In a spectrum the middle is the lowest frequency, the rim the highest; brightness is the log magnitude.")
             size = model.shape[2]
             st.caption(f"And at its real size, {size} pixels of your screen:")
-            parts.pictures_in_a_row(film.final[chosen : chosen + 1], [""], f"{alt}, at its real size", wide=size)
+            pictures.in_a_row(film.final[chosen : chosen + 1], [""], f"{alt}, at its real size", wide=size)
             if model.judge is not None:
-                near, afar = parts.readings(model, torch.cat([picture, far[chosen : chosen + 1]]))
+                near, afar = pictures.readings(model, torch.cat([picture, far[chosen : chosen + 1]]))
                 st.caption(f"What the judge reads first, from near{near}; from afar{afar}.")
         page.section("Every step")
-        filmstrip(film, f"{lesson.slug}_strip", columns=3, alt=parts.describe(made), wide=480)
-        parts.downloads(film, f"hybrids-{name}-{seed}", columns=3)
+        filmstrip(film, f"{lesson.slug}_strip", columns=3, alt=pictures.describe(made), wide=480)
+        pictures.downloads(film, f"hybrids-{name}-{seed}", columns=3)
         page.section("The equation")
         page.equation(r"\epsilon=\mathrm{lowpass}(\epsilon_{\text{far}})+\mathrm{highpass}(\epsilon_{\text{near}})")
         page.equation(r"\mathrm{highpass}(\epsilon)=\epsilon-\mathrm{lowpass}(\epsilon)")
         st.caption("lowpass is a Gaussian blur of kernel_size and sigma. Both estimates, one for each prompt, are guided.")
-        parts.microscope(film, model.schedule, f"{lesson.slug}_scope")
+        microscope(film, model.schedule, f"{lesson.slug}_scope")
         if found:
             page.section("Which seeds work from both distances?")
-            readings.bars(found, seeds, sides, f"{lesson.slug}_bars")
+            plots.bars(found, seeds, sides, f"{lesson.slug}_bars")
     page.show_source(hybrid, lowpass, hybrids)
     page.things_to_try(
         lesson,

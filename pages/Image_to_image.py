@@ -1,5 +1,6 @@
-from lessons_lib.ui import controls, page, parts
+from lessons_lib.ui import controls, page, pictures, plots
 from lessons_lib.ui.filmstrip import filmstrip
+from lessons_lib.ui.microscope import microscope
 from lessons_lib.ui.playground import meanwhile, play, warm
 
 with page.lesson_page("sdedit", models=None) as lesson:
@@ -19,7 +20,7 @@ with page.lesson_page("sdedit", models=None) as lesson:
         import torch
 
         from lessons_lib import metrics
-        from lessons_lib.images import from_uint8, to_uint8
+        from lessons_lib.images import to_uint8
         from lessons_lib.lessons.openings import i_starts_of
         from lessons_lib.lessons.walks import image_to_image
         from lessons_lib.models.opening import open_model
@@ -37,7 +38,7 @@ with page.lesson_page("sdedit", models=None) as lesson:
             lesson.slug, "with_prompt", False, help="guide the walk by a prompt: text-conditional image to image"
         )
         prompt = controls.prompt(lesson.slug, model) if with_prompt else ""
-        parts.unknown_words_hint(model, prompt)
+        pictures.unknown_words_hint(model, prompt)
         guidance_scale = controls.slider(
             lesson.slug, "guidance_scale", 1.0, 15.0, model.guidance_scale, 0.5, help="used with a prompt"
         )
@@ -50,15 +51,15 @@ with page.lesson_page("sdedit", models=None) as lesson:
         )  # fmt: skip
         if film is not None and film.x0 is not None:
             clean = torch.from_numpy(film.x0)[None]
-            final = from_uint8(torch.from_numpy(film.final))
+            final = film.final_tensor()
             rmse = metrics.mse(final, clean.expand_as(final)).sqrt().tolist()
-            readings = parts.readings(model, torch.cat([final, clean]))
+            readings = pictures.readings(model, torch.cat([final, clean]))
             captions = [f"i_start {i} (t = {timesteps[i]}){r}" for i, r in zip(i_starts, readings[:-1], strict=True)]
             both = to_uint8(torch.cat([final, clean])).numpy()
-            parts.pictures_in_a_row(both, [*captions, f"original{readings[-1]}"], parts.describe(film.about), wide=128)
+            pictures.in_a_row(both, [*captions, f"original{readings[-1]}"], pictures.describe(film.about), wide=128)
     if film is not None and film.x0 is not None:
         page.section("The distance to the original")
-        parts.line_plot(
+        plots.line_plot(
             {"RMSE to the original": (i_starts, rmse)},
             "i_start (more noise to the left)",
             "RMSE",
@@ -68,15 +69,15 @@ with page.lesson_page("sdedit", models=None) as lesson:
         )
         st.caption("From the pictures above. It should fall from left to right: less noise, nearer to the original.")
         page.section("Every step, all starts together")
-        filmstrip(film, f"{lesson.slug}_strip", columns=3, alt=parts.describe(film.about), wide=420)
-        parts.downloads(film, f"image-to-image-{name}-{seed}", columns=3)
+        filmstrip(film, f"{lesson.slug}_strip", columns=3, alt=pictures.describe(film.about), wide=420)
+        pictures.downloads(film, f"image-to-image-{name}-{seed}", columns=3)
         st.caption(
             "One batch, one walk. A picture whose start is not reached yet is held at the original, noised to the timestep in view."
         )
         page.section("One step, one pixel")
         page.equation(r"x_{t_{\text{start}}}=\sqrt{\bar\alpha}\,x_0+\sqrt{1-\bar\alpha}\,\epsilon")
         st.caption("From there the walk goes on as always. This is one of its moves:")
-        parts.microscope(film, model.schedule, f"{lesson.slug}_scope")
+        microscope(film, model.schedule, f"{lesson.slug}_scope")
     page.show_source(image_to_image)
     group = "".join(k[0] for k in kinds)
     tries = [

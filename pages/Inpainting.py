@@ -1,4 +1,4 @@
-from lessons_lib.ui import controls, page, parts
+from lessons_lib.ui import controls, page, pictures
 from lessons_lib.ui.filmstrip import filmstrip
 from lessons_lib.ui.playground import meanwhile, play, warm
 
@@ -20,12 +20,11 @@ with page.lesson_page("inpainting", models=None) as lesson:
         import torch
 
         from lessons_lib.errors import LessonsError
-        from lessons_lib.images import from_uint8, to_uint8
+        from lessons_lib.images import to_uint8
         from lessons_lib.lessons.walks import inpainting
         from lessons_lib.models.opening import open_model
         from lessons_lib.samplers import inpaint
         from lessons_lib.ui.canvas import mask_on
-        from lessons_lib.ui.contact import contact_sheet
         from lessons_lib.ui.sources import pick_picture
         from lessons_lib.ui.typed import quoted
 
@@ -36,7 +35,7 @@ with page.lesson_page("inpainting", models=None) as lesson:
         x0, picture = pick_picture(lesson.slug, model.shape)
         mask, mask_name = mask_on(lesson.slug, x0)
         prompt = controls.prompt(lesson.slug, model)
-        parts.unknown_words_hint(model, prompt)
+        pictures.unknown_words_hint(model, prompt)
         guidance_scale = controls.slider(lesson.slug, "guidance_scale", 1.0, 15.0, model.guidance_scale, 0.5)
         seed = controls.seed()
     about = {
@@ -44,9 +43,7 @@ with page.lesson_page("inpainting", models=None) as lesson:
     }  # fmt: skip
     with right:
         shown = torch.cat([x0, (2 * mask - 1).expand_as(x0), x0 * (1 - mask) + mask * 0.5])
-        parts.pictures_in_a_row(
-            to_uint8(shown).numpy(), ["original", "mask: white is new", "region to replace"], picture, wide=128
-        )
+        pictures.in_a_row(to_uint8(shown).numpy(), ["original", "mask: white is new", "region to replace"], picture, wide=128)
 
         def walk():
             if mask.sum() == 0:
@@ -55,17 +52,17 @@ with page.lesson_page("inpainting", models=None) as lesson:
 
         film = play(lesson.slug, name, about, walk, columns=5, x0=x0)
         if film is not None:
-            final = from_uint8(torch.from_numpy(film.final))
+            final = film.final_tensor()
             label = model.class_of(prompt)
             scores = model.judge.read(final)[:, label].tolist() if model.judge and label is not None else None
-            captions = [f"picture {i + 1}{r}" for i, r in enumerate(parts.readings(model, final))]
-            contact_sheet(lesson.slug, name, film.final, captions, scores, film.about, parts.describe(film.about))
+            captions = [f"picture {i + 1}{r}" for i, r in enumerate(pictures.readings(model, final))]
+            pictures.contact_sheet(lesson.slug, name, film.final, captions, scores, film.about, pictures.describe(film.about))
             if scores is not None:
                 st.caption(f"Best first, by how surely the judge reads {quoted(film.about['prompt'])}.")
     if film is not None:
         page.section("Every step, all five")
-        filmstrip(film, f"{lesson.slug}_strip", columns=5, alt=parts.describe(film.about), wide=620)
-        parts.downloads(film, f"inpainting-{name}-{seed}", columns=5)
+        filmstrip(film, f"{lesson.slug}_strip", columns=5, alt=pictures.describe(film.about), wide=620)
+        pictures.downloads(film, f"inpainting-{name}-{seed}", columns=5)
         page.section("The constraint, as it acts")
         page.equation(r"x_{t'}\leftarrow m\,x_{t'}+(1-m)\,\mathrm{forward}(x_{\text{orig}},t')")
         if film.x0 is not None and len(film) > 1:
@@ -75,7 +72,7 @@ with page.lesson_page("inpainting", models=None) as lesson:
             before = model.schedule.posterior_mean(numbers[1][None], numbers[0][None], t, t_prev)
             row = torch.cat([numbers[0][None], numbers[1][None], before, numbers[3][None]]).clamp(-1, 1)
             names = [f"x_t at t = {t}", "x0_hat", f"mean at t' = {t_prev}, before", "x_t' after the constraint"]
-            parts.pictures_in_a_row(to_uint8(row).numpy(), names, f"step {i + 1}", wide=150)
+            pictures.in_a_row(to_uint8(row).numpy(), names, f"step {i + 1}", wide=150)
             st.caption(
                 "The first of the five. Before the constraint (without its fresh noise) the move touched every pixel; after it, only the mask is the walk's own."
             )

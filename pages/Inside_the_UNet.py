@@ -1,4 +1,4 @@
-from lessons_lib.ui import controls, digits, page, parts, unet
+from lessons_lib.ui import controls, digits, page, pictures, plots, unet
 from lessons_lib.ui.playground import meanwhile
 
 NETWORKS = ("one_step", "time_conditioned", "class_conditioned")
@@ -92,7 +92,7 @@ with page.lesson_page("unet") as lesson:
                 guesses["clean guess, skips cut"] = question.guess(seen.answer)
             captions = [f"{k}: PSNR {metrics.psnr(g, question.x0).item():.1f} dB" for k, g in guesses.items()]
             row = torch.cat([question.picture(), *guesses.values(), question.x0])
-            parts.pictures_in_a_row(to_uint8(row).numpy(), ["what it sees", *captions, "original"], name, wide=130)
+            pictures.in_a_row(to_uint8(row).numpy(), ["what it sees", *captions, "original"], name, wide=130)
             unet.feature_maps(block, seen.gives[block][0].numpy(), f"{name}, {network}") if block in seen.gives else None
             st.caption(f"live: {digits.which_epochs(network)}. The drawing's D is free, the feature maps are this network's.")
 
@@ -115,13 +115,13 @@ with page.lesson_page("unet") as lesson:
                 unet.feature_maps(f"into {into}", seen.conditioned(into)[0, :32].numpy(), "after time and class")
             ts, shift = inside.condition_by_time(net, f"time{place}")
             steps = [v * settings.T for v in ts]
-            unet.heatmap(
+            plots.heatmap(
                 shift.T.numpy(), steps, list(range(shift.shape[1])), "t", "channel", f"{lesson.slug}_times", middle=0, mark=t
             )
             st.caption(f"time{place}: what is added to every channel, for every t; the dotted line is the t in view.")
             if network == "class_conditioned":
                 scale = inside.condition_by_class(net, f"class{place}")
-                unet.heatmap(
+                plots.heatmap(
                     scale.numpy(), list(range(scale.shape[1])), [*digits.ALL_DIGITS, "none"], "channel", "class",
                     f"{lesson.slug}_classes", middle=0,
                 )  # fmt: skip

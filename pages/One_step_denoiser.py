@@ -1,4 +1,4 @@
-from lessons_lib.ui import controls, digits, page, parts
+from lessons_lib.ui import controls, digits, page, pictures
 
 with page.lesson_page("one_step") as lesson:
     import streamlit as st
@@ -33,11 +33,11 @@ with page.lesson_page("one_step") as lesson:
         shipped = digits.ships("one_step")
         sigma = networks.last_settings("one_step").sigma if shipped else 0.5
         noisy = to_uint8(from_unit(one_step.at_sigmas(x, one_step.SIGMAS, seed))).numpy()
-        parts.pictures_in_a_row(noisy, [f"sigma: {s:g}" for s in one_step.SIGMAS], f"{name}, noised", wide=56)
+        pictures.in_a_row(noisy, [f"sigma: {s:g}" for s in one_step.SIGMAS], f"{name}, noised", wide=56)
         if shipped:
             look = one_step.through_training(networks.compared("one_step"), x, sigma, seed)
             captions = [f"{a}: {e}" if e.mse else a for a, e in zip(look.names, look.errors, strict=True)]
-            parts.pictures_in_a_row(to_uint8(from_unit(look.pictures)).numpy(), captions, f"{name}, seed {seed}", wide=130)
+            pictures.in_a_row(to_uint8(from_unit(look.pictures)).numpy(), captions, f"{name}, seed {seed}", wide=130)
             st.caption(f"live: {digits.which_epochs('one_step')}. Errors are of pixels in [0, 1].")
 
     if shipped:
@@ -48,8 +48,8 @@ with page.lesson_page("one_step") as lesson:
         )  # fmt: skip
         digits.loss_curve("one_step", f"{lesson.slug}_loss", epoch)
         ten, answers = digits.ten_cleaned(epoch, sigma, seed)
-        parts.pictures_in_a_row(ten, [f"z {k}" for k in range(10)], f"ten test digits at sigma {sigma:g}", wide=56)
-        parts.pictures_in_a_row(answers, [str(k) for k in range(10)], f"the same, cleaned, {networks.describe(epoch)}", wide=56)
+        pictures.in_a_row(ten, [f"z {k}" for k in range(10)], f"ten test digits at sigma {sigma:g}", wide=56)
+        pictures.in_a_row(answers, [str(k) for k in range(10)], f"the same, cleaned, {networks.describe(epoch)}", wide=56)
 
     page.section("The equation, with one pixel's numbers")
     one, two = st.columns(2)

@@ -1,5 +1,4 @@
-from lessons_lib.ui import controls, digits, page, parts
-from lessons_lib.ui.measure import measured
+from lessons_lib.ui import controls, digits, page, pictures, plots
 
 with page.lesson_page("out_of_its_depth") as lesson:
     import streamlit as st
@@ -36,10 +35,10 @@ with page.lesson_page("out_of_its_depth") as lesson:
             epoch = networks.last_epoch("one_step")
             look = one_step.through_training([epoch], x, sigma, seed)
             captions = [f"{a}: {e}" if e.mse else a for a, e in zip(look.names, look.errors, strict=True)]
-            parts.pictures_in_a_row(to_uint8(from_unit(look.pictures)).numpy(), captions, f"{name}, seed {seed}", wide=170)
+            pictures.in_a_row(to_uint8(from_unit(look.pictures)).numpy(), captions, f"{name}, seed {seed}", wide=170)
             ten, answers = digits.ten_cleaned(epoch, sigma, seed)
-            parts.pictures_in_a_row(ten, [f"z {k}" for k in range(10)], f"ten test digits at sigma {sigma:g}", wide=56)
-            parts.pictures_in_a_row(answers, [str(k) for k in range(10)], f"the same cleaned at sigma {sigma:g}", wide=56)
+            pictures.in_a_row(ten, [f"z {k}" for k in range(10)], f"ten test digits at sigma {sigma:g}", wide=56)
+            pictures.in_a_row(answers, [str(k) for k in range(10)], f"the same cleaned at sigma {sigma:g}", wide=56)
             st.caption(f"live: {digits.which_epochs('one_step')}. Errors are of pixels in [0, 1].")
 
     if shipped:
@@ -56,11 +55,11 @@ with page.lesson_page("out_of_its_depth") as lesson:
                 "test digits, left noisy": (sigmas, [r["noisy mse"] or None for r in rows]),
                 "the average digit for all": (one_step.CURVE, [blind] * len(one_step.CURVE)),
             }
-            parts.line_plot(
+            plots.line_plot(
                 lines, "sigma", "mean squared error", key, mark=0.5, mark_label="trained here", log_y=True, height=420
             )
 
-        measured(lesson.slug, "mnist", one_step.out_of_its_depth, draw, minutes="half a minute to two")
+        plots.measured(lesson.slug, "mnist", one_step.out_of_its_depth, draw, minutes="half a minute to two")
         st.caption(
             "Below the dash-dotted line the network beats a blind guess; below the dotted one it beats leaving the noise alone. "
             "At sigma 0 there is no noise to remove, and it changes the digit all the same."
@@ -69,15 +68,15 @@ with page.lesson_page("out_of_its_depth") as lesson:
         page.section("Pure noise in")
         shown = to_uint8(from_unit(nothing.answers[:6])).numpy()
         noise = to_uint8(from_unit(nothing.noise[:6])).numpy()
-        parts.pictures_in_a_row(noise, [f"noise {i + 1}" for i in range(6)], "pure noise", wide=100)
-        parts.pictures_in_a_row(shown, [f"answer {i + 1}" for i in range(6)], "the network's answer to pure noise", wide=100)
+        pictures.in_a_row(noise, [f"noise {i + 1}" for i in range(6)], "pure noise", wide=100)
+        pictures.in_a_row(shown, [f"answer {i + 1}" for i in range(6)], "the network's answer to pure noise", wide=100)
         taught = nothing.from_noise is not None
         if taught:
             blurred = to_uint8(from_unit(nothing.from_noise[:6])).numpy()
-            parts.pictures_in_a_row(blurred, [f"taught {i + 1}" for i in range(6)], "a network trained on noise", wide=100)
+            pictures.in_a_row(blurred, [f"taught {i + 1}" for i in range(6)], "a network trained on noise", wide=100)
         means = to_uint8(from_unit(one_step.both_means(nothing))).numpy()
         captions = [f"mean of the network's {len(nothing.answers)} answers", "average of the 60,000 training digits"]
-        parts.pictures_in_a_row(means, captions, "two means", wide=170)
+        pictures.in_a_row(means, captions, "two means", wide=170)
         digits.table([{"guess, whatever the input": k, "MSE to a test digit": f"{v:.4f}"} for k, v in nothing.errors.items()])
         page.equation(
             r"\mathbb E\,\|c-x\|^2=\|c-\mathbb E[x]\|^2"

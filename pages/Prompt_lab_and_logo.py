@@ -1,5 +1,6 @@
-from lessons_lib.ui import controls, page, parts
+from lessons_lib.ui import controls, page, pictures
 from lessons_lib.ui.filmstrip import filmstrip
+from lessons_lib.ui.microscope import microscope
 from lessons_lib.ui.playground import meanwhile, play, warm
 
 with page.lesson_page("prompts", models=None) as lesson:
@@ -17,17 +18,12 @@ with page.lesson_page("prompts", models=None) as lesson:
     )  # fmt: skip
     name = st.session_state["model"]
     with meanwhile(lesson.slug, name, columns=7):
-        import torch
-
-        from lessons_lib.images import from_uint8
         from lessons_lib.lessons.openings import gaussian_of_page, hybrid_prompts
         from lessons_lib.lessons.pairs import read_both
         from lessons_lib.lessons.walks import blends, from_afar, hybrids, seeds_of, shares, upscale
         from lessons_lib.models.names import available
         from lessons_lib.models.opening import open_model
-        from lessons_lib.ui import readings
-        from lessons_lib.ui.contact import contact_sheet
-        from lessons_lib.ui.turntable import under_the_hand
+        from lessons_lib.ui.drag_picture import drag_picture
         from lessons_lib.ui.typed import quoted
         from lessons_lib.ui.words import embeddings_of_ones_own, how_it_learned, print_size, what_the_model_knows
 
@@ -60,7 +56,7 @@ with page.lesson_page("prompts", models=None) as lesson:
         if own_words:
             return controls.select(lesson.slug, f"own_{argument}", model.prompts, default=default, label=argument)
         prompt = controls.prompt(lesson.slug, model, name=argument, default=default)
-        parts.unknown_words_hint(model, prompt)
+        pictures.unknown_words_hint(model, prompt)
         return prompt
 
     page.section("Between two prompts")
@@ -85,9 +81,9 @@ with page.lesson_page("prompts", models=None) as lesson:
         # seven fit beside each other, each pixel a whole number of the screen's
         wide = model.shape[2] * max(1, 100 // model.shape[2])
         captions = [f"{w:.0%}" for w in shares(made["first_share"], made["last_share"])]
-        read = parts.readings(model, from_uint8(torch.from_numpy(film.final)))
+        read = pictures.readings(model, film.final_tensor())
         captions = [f"{c}{r}" for c, r in zip(captions, read, strict=True)]
-        parts.pictures_in_a_row(film.final, captions, parts.describe(made), wide=wide)
+        pictures.in_a_row(film.final, captions, pictures.describe(made), wide=wide)
         st.caption(
             f"One noise, seven mixtures: the share of {quoted(made['to_prompt'])} in the embedding, and what the judge reads first."
             if model.judge is not None
@@ -95,8 +91,8 @@ with page.lesson_page("prompts", models=None) as lesson:
         )
         one, two = st.columns(2, gap="large")
         with one:
-            under_the_hand(
-                list(film.final), captions, "share: slide, drag the picture, or press the arrow keys", parts.describe(made),
+            drag_picture(
+                list(film.final), captions, "share: slide, drag the picture, or press the arrow keys", pictures.describe(made),
                 "prompts_hand", motion="step", start=50,
             )  # fmt: skip
         with two:
@@ -106,10 +102,10 @@ with page.lesson_page("prompts", models=None) as lesson:
                 "The condition c is mixed, not the pictures; w is the share. All seven go through the network as one batch, from one "
                 "noise and with eta = 0, so that nothing but w differs."
             )
-            parts.downloads(film, f"blend-{name}-{seed}", columns=7)
+            pictures.downloads(film, f"blend-{name}-{seed}", columns=7)
         page.section("Every step")
-        filmstrip(film, f"{lesson.slug}_strip", columns=7, alt=parts.describe(made), wide=760)
-        parts.microscope(film, model.schedule, f"{lesson.slug}_scope")
+        filmstrip(film, f"{lesson.slug}_strip", columns=7, alt=pictures.describe(made), wide=760)
+        microscope(film, model.schedule, f"{lesson.slug}_scope")
 
     page.section("A logo of your own")
     st.markdown(
@@ -140,17 +136,19 @@ with page.lesson_page("prompts", models=None) as lesson:
         logo = play(lesson.slug, name, logo_about, logo_walk, columns=4, name="logo", opening="logo", shortcuts=False)
         if logo is not None:
             made = logo.about
-            seeds, final = seeds_of(made["seed"], len(logo.final)), from_uint8(torch.from_numpy(logo.final))
+            seeds, final = seeds_of(made["seed"], len(logo.final)), logo.final_tensor()
             found = read_both(model, from_afar(final, made["sigma"]), final, made["logo_far"], made["logo_near"])
-            words = readings.captions(found, seeds, (f"{made['logo_far']} (far)", f"{made['logo_near']} (near)"))
+            words = pictures.pair_captions(found, seeds, (f"{made['logo_far']} (far)", f"{made['logo_near']} (near)"))
             scores = found and [f.score for f in found]
-            chosen = contact_sheet(lesson.slug, name, logo.final, words, scores, made, parts.describe(made), seeds=seeds)
+            chosen = pictures.contact_sheet(
+                lesson.slug, name, logo.final, words, scores, made, pictures.describe(made), seeds=seeds
+            )
     if logo is not None:
         own = {**made, "seed": seeds[chosen], "num_images": 1}
         with left:
-            under_the_hand(
+            drag_picture(
                 [logo.final[chosen]], [f"from near: {made['logo_near']}", f"from afar: {made['logo_far']}"],
-                "distance: slide, drag the picture, or press space", parts.describe(own), "prompts_logo_hand", motion="shrink",
+                "distance: slide, drag the picture, or press space", pictures.describe(own), "prompts_logo_hand", motion="shrink",
             )  # fmt: skip
         with right:
             larger = None
@@ -170,7 +168,7 @@ with page.lesson_page("prompts", models=None) as lesson:
                     if larger is not None and larger.about != large_about:
                         larger = None  # of a logo chosen before
                     if larger is not None:
-                        parts.pictures_in_a_row(larger.final, ["stage 2"], parts.describe(larger.about), wide=256)
+                        pictures.in_a_row(larger.final, ["stage 2"], pictures.describe(larger.about), wide=256)
                 elif with_stage2:
                     st.caption("No second stage ships for this model: the logo keeps its pixels.")
             best, text = (larger.final, larger.about) if larger is not None else (logo.final[chosen : chosen + 1], own)

@@ -1,5 +1,6 @@
-from lessons_lib.ui import controls, page, parts
+from lessons_lib.ui import controls, page, pictures, plots
 from lessons_lib.ui.filmstrip import filmstrip
+from lessons_lib.ui.microscope import microscope
 from lessons_lib.ui.playground import meanwhile, play, warm
 
 with page.lesson_page("denoise", models=None) as lesson:
@@ -26,7 +27,6 @@ with page.lesson_page("denoise", models=None) as lesson:
         from lessons_lib.lessons.walks import denoise_from
         from lessons_lib.models.opening import open_model
         from lessons_lib.samplers import sample
-        from lessons_lib.ui.measure import measured
         from lessons_lib.ui.sources import pick_picture
 
         model = open_model(name)
@@ -52,10 +52,10 @@ with page.lesson_page("denoise", models=None) as lesson:
         if film is not None and film.x0 is not None:
             clean, noisy = torch.from_numpy(film.x0)[None], torch.from_numpy(film.numbers[0][0])[None]
             blurred = lowpass(noisy, 2 * round(3 * sigma) + 1, sigma).clamp(-1, 1)
-            one, many = from_uint8(torch.from_numpy(film.x0_hat[0])), from_uint8(torch.from_numpy(film.final))
+            one, many = from_uint8(film.x0_hat[0]), film.final_tensor()
             made = {"original": clean, "noisy": noisy, f"blur, sigma {sigma:g}": blurred, "one step": one, "iterative": many}
-            parts.pictures_in_a_row(
-                to_uint8(torch.cat(list(made.values()))).numpy(), list(made), parts.describe(film.about), wide=100
+            pictures.in_a_row(
+                to_uint8(torch.cat(list(made.values()))).numpy(), list(made), pictures.describe(film.about), wide=100
             )
             st.table(
                 {
@@ -72,10 +72,10 @@ with page.lesson_page("denoise", models=None) as lesson:
             )
     if film is not None:
         page.section("Every step of the walk")
-        filmstrip(film, f"{lesson.slug}_strip", alt=parts.describe(film.about), wide=330)
-        parts.downloads(film, f"denoise-{name}-{seed}")
+        filmstrip(film, f"{lesson.slug}_strip", alt=pictures.describe(film.about), wide=330)
+        pictures.downloads(film, f"denoise-{name}-{seed}")
         page.section("One step, one pixel")
-        parts.microscope(film, model.schedule, f"{lesson.slug}_scope")
+        microscope(film, model.schedule, f"{lesson.slug}_scope")
 
     page.section("Over all noise levels")
     measure = st.segmented_control("plot", ["mse", "psnr", "ssim", "sharpness"], default="mse", required=True, key="denoise_plot")
@@ -84,9 +84,9 @@ with page.lesson_page("denoise", models=None) as lesson:
         lines = {m: ([r["t"] for r in rows], [r[f"{m} {measure}"] for r in rows]) for m in ("blur", "one step", "iterative")}
         if measure == "sharpness":
             lines["the originals"] = ([r["t"] for r in rows], [r["sharpness of the originals"] for r in rows])
-        parts.line_plot(lines, "t", measure, f"{key}_{measure}", mark=t, mark_label=f"t = {t}", markers=True)
+        plots.line_plot(lines, "t", measure, f"{key}_{measure}", mark=t, mark_label=f"t = {t}", markers=True)
 
-    measured("denoise", name, lambda: measures.denoise(model, num_images=8, points=6), draw, minutes="about ten seconds")
+    plots.measured("denoise", name, lambda: measures.denoise(model, num_images=8, points=6), draw, minutes="about ten seconds")
     st.caption(
         "MSE rewards the blurry average, sharpness rewards edges, right or wrong. Neither is the truth; together they show the "
         "trade that iterative denoising makes."

@@ -1,5 +1,6 @@
-from lessons_lib.ui import controls, page, parts
+from lessons_lib.ui import controls, page, pictures, plots
 from lessons_lib.ui.filmstrip import filmstrip
+from lessons_lib.ui.microscope import microscope
 from lessons_lib.ui.playground import meanwhile, play, warm
 
 MOTIONS = {  # view -> how it looks under the hand; CSS turns with the clock, the view against it
@@ -28,14 +29,12 @@ with page.lesson_page("anagrams", models=None) as lesson:
         import torch
 
         from lessons_lib.denoisers import anagram
-        from lessons_lib.images import from_uint8, to_uint8
+        from lessons_lib.images import to_uint8
         from lessons_lib.lessons.openings import anagram_prompts
         from lessons_lib.lessons.pairs import read_both
         from lessons_lib.lessons.walks import anagrams, seeds_of
         from lessons_lib.models.opening import open_model
-        from lessons_lib.ui import readings
-        from lessons_lib.ui.contact import contact_sheet
-        from lessons_lib.ui.turntable import under_the_hand
+        from lessons_lib.ui.drag_picture import drag_picture
         from lessons_lib.views import VIEWS
 
         model = open_model(name)
@@ -46,7 +45,7 @@ with page.lesson_page("anagrams", models=None) as lesson:
         prompt = controls.prompt(lesson.slug, model, default=default)
         turned_prompt = controls.prompt(lesson.slug, model, name="turned_prompt", default=turned_default)
         for p in (prompt, turned_prompt):
-            parts.unknown_words_hint(model, p)
+            pictures.unknown_words_hint(model, p)
         view_name = controls.select(lesson.slug, "view", list(VIEWS), default=default_view)
         guidance_scale = controls.slider(lesson.slug, "guidance_scale", 1.0, 15.0, model.guidance_scale, 0.5)
         num_images = controls.slider(lesson.slug, "num_images", 1, 8, 6, 1, help="each of its own seed: seed, seed + 1, ...")
@@ -66,12 +65,12 @@ with page.lesson_page("anagrams", models=None) as lesson:
             made, view = film.about, VIEWS[film.about["view"]]
             seeds = seeds_of(made["seed"], len(film.final))
             sides = made["prompt"], made["turned_prompt"]
-            final = from_uint8(torch.from_numpy(film.final))
+            final = film.final_tensor()
             found = read_both(model, final, view.there(final), *sides)
             sides = sides[0], f"{sides[1]} ({view.name})"
-            chosen = contact_sheet(
-                lesson.slug, name, film.final, readings.captions(found, seeds, sides), found and [f.score for f in found], made,
-                parts.describe(made), seeds=seeds,
+            chosen = pictures.pictures.contact_sheet(
+                lesson.slug, name, film.final, pictures.pair_captions(found, seeds, sides), found and [f.score for f in found], made,
+                pictures.describe(made), seeds=seeds,
             )  # fmt: skip
             if found:
                 st.caption(
@@ -87,25 +86,25 @@ with page.lesson_page("anagrams", models=None) as lesson:
         alt = f"{made['model']}, seed {seeds[chosen]}"
         one, two = st.columns(2)
         with one:
-            under_the_hand(both, words, f"{view.name}: slide, drag the picture, or press space", alt, "anagrams_hand",
+            drag_picture(both, words, f"{view.name}: slide, drag the picture, or press space", alt, "anagrams_hand",
                            motion=motion, degrees=degrees)  # fmt: skip
         with two:
-            parts.pictures_in_a_row(torch.stack([torch.from_numpy(b) for b in both]).numpy(), words, alt, wide=150)
+            pictures.in_a_row(torch.stack([torch.from_numpy(b) for b in both]).numpy(), words, alt, wide=150)
             if model.judge is not None:
-                first, second = parts.readings(
+                first, second = pictures.readings(
                     model, torch.cat([final[chosen : chosen + 1], view.there(final[chosen : chosen + 1])])
                 )
                 st.caption(f"What the judge reads first{first}; through the view{second}.")
         page.section("Every step")
-        filmstrip(film, f"{lesson.slug}_strip", columns=3, alt=parts.describe(made), wide=480)
-        parts.downloads(film, f"anagrams-{name}-{seed}", columns=3)
+        filmstrip(film, f"{lesson.slug}_strip", columns=3, alt=pictures.describe(made), wide=480)
+        pictures.downloads(film, f"anagrams-{name}-{seed}", columns=3)
         page.section("The equation")
         page.equation(r"\epsilon=\tfrac12\bigl(\epsilon(x_t,p_1)+\mathrm{back}(\epsilon(\mathrm{there}(x_t),p_2))\bigr)")
         page.equation(r"\epsilon(x,p)=\epsilon_u(x)+\gamma\,(\epsilon_c(x,p)-\epsilon_u(x))")
-        parts.microscope(film, model.schedule, f"{lesson.slug}_scope")
+        microscope(film, model.schedule, f"{lesson.slug}_scope")
         if found:
             page.section("Which seeds work from both sides?")
-            readings.bars(found, seeds, sides, f"{lesson.slug}_bars")
+            plots.bars(found, seeds, sides, f"{lesson.slug}_bars")
     page.show_source(anagram, type(VIEWS[view_name]), anagrams)
     page.things_to_try(
         lesson,

@@ -1,7 +1,12 @@
 """A film takes whole steps, and none after it was ended: a stopped page and its walk are two threads for a moment."""
 
+import io
+import json
+
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from lessons_lib.film import CHANNELS, Film
@@ -15,8 +20,15 @@ def walk(steps: int = 5, *, clip_x0: bool = True):
     return sample(lambda xt, t: (0.1 * xt, None), schedule, xt, list(range(240, -1, -240 // steps)), clip_x0=clip_x0)
 
 
+def recorded() -> Film:
+    film = Film({})
+    for _ in film.record_all(walk()):
+        pass
+    return film
+
+
 def lengths(film: Film) -> set[int]:
-    return {len(film), len(film.t_prev), len(film.numbers), *(len(getattr(film, c)) for c in CHANNELS)}
+    return {len(film), len(film.index), len(film.t_prev), len(film.numbers), *(len(getattr(film, c)) for c in CHANNELS)}
 
 
 def test_an_ended_film_takes_no_step_and_its_walk_ends():
@@ -52,10 +64,59 @@ def test_saved_and_loaded(tmp_path):
     assert again.about["prompt"] == "3"
     assert again.about["steps"] == 5
     assert again.t == [240, 144, 48]
+    assert again.index == [0, 2, 4], "the steps are the walk's own"
+    assert again.total == 5
+    assert again.finished
     assert (again.final == film.final).all()
     for channel in CHANNELS:
-        assert (again.xt[1] == film.xt[2]).all()
         assert len(getattr(again, channel)) == 3
+        assert (getattr(again, channel)[1] == getattr(film, channel)[2]).all()
+
+
+def test_a_film_that_does_not_say_which_steps_it_kept_kept_them_evenly(tmp_path, monkeypatch):
+    film = recorded()
+    film.save(tmp_path / "film.npz", frames=3)
+    with np.load(tmp_path / "film.npz") as f:
+        arrays = dict(f)
+    about = json.loads(arrays["about"].tobytes())
+    del about["index"]
+    np.savez(tmp_path / "old.npz", **{**arrays, "about": np.frombuffer(json.dumps(about).encode(), np.uint8)})
+    assert Film.load(tmp_path / "old.npz").index == [0, 2, 4]
+
+
+def test_a_frame_is_encoded_once_and_stays_grey():
+    film = recorded()
+    for channel in CHANNELS:
+        frames = film.frames(channel)
+        assert len(frames) == (6 if channel == "xt" else 5)
+        for i, frame in enumerate(frames):
+            png = film.png(i, channel, columns=2)
+            assert film.png(i, channel, columns=2) is png
+            picture = Image.open(io.BytesIO(png))
+            assert (picture.mode, picture.size) == ("L", (17, 8))
+            assert np.array_equal(np.asarray(picture)[:, 9:], frame[1, 0])
+    assert film.png(-1) == film.png(5)
+    assert film.png(0, columns=1) != film.png(0, columns=2)
+    assert torch.equal(film.final_tensor(), film.final_tensor().clamp(-1, 1))
+    assert np.array_equal(((film.final_tensor() + 1) * 127.5).round().numpy(), film.final)
+    with pytest.raises(IndexError):
+        film.png(6)
+
+
+def test_the_last_frame_is_drawn_anew_while_the_walk_goes_on():
+    film, steps = Film({}), walk()
+    seen = [film.png(-1) for _ in film.record_all(steps)]
+    assert len(set(seen)) == 5
+    assert [film.png(i) for i in range(1, 6)] == seen
+
+
+def test_what_a_film_holds_on_to_is_bounded(monkeypatch):
+    film = recorded()
+    monkeypatch.setattr("lessons_lib.film.MAX_ENCODED", 3 * len(film.png(0)))
+    for i in range(6):
+        film.png(i)
+    assert 1 <= len(film._encoded) <= 4
+    assert film.png(0) == recorded().png(0)
 
 
 def test_a_cut_film_is_none(tmp_path):
@@ -71,7 +132,7 @@ def test_a_cut_film_is_none(tmp_path):
 def look(path):
     from lessons_lib.film import Film
     from lessons_lib.schedule import Schedule
-    from lessons_lib.ui.parts import microscope
+    from lessons_lib.ui.microscope import microscope
 
     microscope(Film.load(path), Schedule.linear(300), "look")
 

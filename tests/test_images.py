@@ -226,7 +226,8 @@ def test_pictures_survive_the_way_there_and_back(channels):
     x = images.to_tensor(NOISE, channels)
     assert x.shape == (1, channels, 40, 60)
     expected = NOISE if channels == 3 else NOISE.convert("L")
-    assert images.to_picture(x).tobytes() == images.to_picture(x[0]).tobytes() == expected.tobytes()
+    assert pictures.picture_of(images.to_uint8(x)[0].numpy()).tobytes() == expected.tobytes()
+    assert torch.equal(images.from_uint8(images.to_uint8(x)), images.from_uint8(images.to_uint8(x).numpy()))
 
 
 def test_eps_picture_shows_zero_as_grey():
@@ -245,20 +246,25 @@ def test_lowpass_is_a_gaussian():
     assert torch.equal(images.lowpass(x, 1, 5), x)
 
 
-def test_tile_lays_row_by_row():
-    x = torch.arange(3.0).view(3, 1, 1, 1).expand(3, 1, 2, 2) / 10
-    torch.testing.assert_close(images.tile(x, 2)[0, ::2, ::2], torch.tensor([[0, 0.1], [0.2, 1]]))
-    assert images.tile(torch.zeros(3, 3, 2, 2, dtype=torch.uint8), 2).amax().item() == 255
-
-
 @pytest.mark.parametrize("channels", [1, 3])
 def test_tiled_has_one_white_pixel_between(channels):
     batch = np.zeros((3, channels, 2, 2), np.uint8)
     out = tiled(batch, 2)
-    assert out.shape == (5, 5, 3)
+    assert out.shape == ((5, 5) if channels == 1 else (5, 5, 3))
     assert out[2].min() == out[:, 2].min() == out[3:, 3:].min() == 255
     assert out[:2, :2].max() == out[3:, :2].max() == 0
-    assert tiled(batch, 10).shape == (2, 8, 3)
+    assert tiled(batch, 10).shape[:2] == (2, 8)
+
+
+def test_pixels_become_a_picture_at_their_own_size_and_grey_stays_grey():
+    rng = np.random.default_rng(3)
+    for channels, mode in ((1, "L"), (3, "RGB")):
+        pixels = rng.integers(0, 256, (channels, 4, 6), np.uint8)
+        one = pictures.picture_of(pixels)
+        assert (one.mode, one.size) == (mode, (6, 4))
+        assert np.array_equal(np.asarray(one).reshape(4, 6, channels).transpose(2, 0, 1), pixels)
+        assert pictures.picture_of(np.stack([pixels] * 3), 2).size == (13, 9)
+        assert len(to_png(pictures.picture_of(pixels))) < 73 + channels * 24 + 20, "more in the file than its pixels"
 
 
 # --- out again ----------------------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ import torch
 
 from lessons_lib import metrics
 from lessons_lib.film import Film, opening_path
-from lessons_lib.images import from_uint8
 from lessons_lib.lessons.openings import LESSONS, i_starts_of
 from lessons_lib.lessons.pairs import read_both
 from lessons_lib.lessons.walks import from_afar
@@ -22,7 +21,7 @@ def final_of(lesson: str, model: str) -> tuple[Film, torch.Tensor]:
     assert film is not None, (
         f"nothing is kept for {lesson} on {model}: python -m lessons_lib.lessons.openings {model} --only {lesson}"
     )
-    return film, from_uint8(torch.from_numpy(film.final))
+    return film, film.final_tensor()
 
 
 def test_every_lesson_has_its_opening():

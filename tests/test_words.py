@@ -12,7 +12,7 @@ from PIL import Image
 
 from lessons_lib.models.names import available
 from lessons_lib.ui import hand_in, save
-from lessons_lib.ui.parts import in_lines
+from lessons_lib.ui.pictures import in_lines
 from lessons_lib.ui.typed import as_typed, quoted, sentence, visible
 from tests.browsing import visit
 from tests.pages import captions, opened

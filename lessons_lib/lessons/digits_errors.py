@@ -24,7 +24,7 @@ def some_digits(n: int) -> tuple[Tensor, Tensor]:
     """(n, 1, 28, 28) in [-1, 1] and their labels (n,): every so-manieth of the hundred, so all digits alike."""
     s = shown_digits()
     every = max(1, len(s.images) // n)
-    return from_uint8(torch.from_numpy(s.images[::every])), torch.from_numpy(s.labels[::every])
+    return from_uint8(s.images[::every]), torch.from_numpy(s.labels[::every])
 
 
 def eps_error(

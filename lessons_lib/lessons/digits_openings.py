@@ -27,7 +27,7 @@ def still(about: dict, pictures: Tensor) -> Film:
     """Pictures (B, 1, 28, 28) in [0, 1] that no walk led to, as a film of one frame."""
     frame = to_uint8(from_unit(pictures)).numpy()
     numbers = pictures[:1].repeat(4, 1, 1, 1).numpy()
-    return Film(about, 1, t=[0], t_prev=[-1], xt=[frame], x0_hat=[frame], eps=[frame], numbers=[numbers], final=frame)
+    return Film(about, 1, [0], t=[0], t_prev=[-1], xt=[frame], x0_hat=[frame], eps=[frame], numbers=[numbers], final=frame)
 
 
 def one_step_opening() -> Iterator[tuple[str, Film]]:

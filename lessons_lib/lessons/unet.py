@@ -211,7 +211,7 @@ def damage(network: str, *, timestep: int = 150, num_images: int = 10) -> list[d
     unet, settings = network_at(network, last_epoch(network))
     digits = shown_digits()
     every = len(digits.images) // num_images
-    x = (from_uint8(torch.from_numpy(digits.images[::every])) + 1) / 2
+    x = (from_uint8(digits.images[::every]) + 1) / 2
     question = ask(settings, x, digits.labels[::every].tolist(), timestep)
     rows = []
     for name, cut in CUTS.items():

@@ -6,9 +6,7 @@ import argparse
 import json
 import time
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
@@ -18,7 +16,7 @@ from lessons_lib.images import to_uint8
 from lessons_lib.lessons import walks
 from lessons_lib.models.judge import open_judge
 from lessons_lib.models.text_to_image import network_of
-from lessons_lib.pictures import tiled
+from lessons_lib.pictures import enlarge, picture_of
 from lessons_lib.samplers import sample
 from lessons_lib.schedule import CLEAN, Schedule
 from lessons_lib.text_to_image import data, small_model
@@ -151,13 +149,13 @@ def main() -> None:
     folder = data.FOLDER / f"stage{args.stage}"
     if args.stage == 1:
         report, x = measure(model, num_prompts=args.prompts, guidance_scale=args.guidance_scale)
-        sheet = tiled(to_uint8(x[:: max(1, len(x) // 100)][:100]).numpy(), 10)
+        sheet = picture_of(to_uint8(x[:: max(1, len(x) // 100)][:100]).numpy(), 10)
     else:
         report, x = report_on_upscaling(model)
-        sheet = tiled(to_uint8(x).numpy(), 16)
+        sheet = picture_of(to_uint8(x).numpy(), 16)
     text = json.dumps(_rounded(report), indent=1)
     (folder / "report.json").write_text(text)
-    Image.fromarray(np.repeat(np.repeat(sheet, 4 - args.stage, 0), 4 - args.stage, 1)).save(folder / "sheet.png", optimize=True)
+    enlarge(sheet, sheet.width * (4 - args.stage)).save(folder / "sheet.png", optimize=True)
     print(text)
 
 

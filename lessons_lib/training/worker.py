@@ -13,13 +13,12 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import torch
-from PIL import Image
 
 from lessons_lib.checkpoints import checkpoint_files, write_atomically
 from lessons_lib.errors import LessonsError
 from lessons_lib.images import to_uint8
 from lessons_lib.mnist import DATA_DIR, load_digits
-from lessons_lib.pictures import tiled, to_png
+from lessons_lib.pictures import picture_of, to_png
 from lessons_lib.training import runs
 from lessons_lib.training.digits import train
 from lessons_lib.training.lock import take
@@ -62,7 +61,7 @@ def main(folder: Path, inherited: int | None = None) -> bool:
         with closing(train(settings, digits, folder, device=device, checkpoint_seconds=60, sample_steps=sample_steps)) as run:
             for p in run:
                 if p.samples is not None:
-                    grid = Image.fromarray(tiled(to_uint8(p.samples).numpy(), 10))
+                    grid = picture_of(to_uint8(p.samples).numpy(), 10)
                     write_atomically(
                         folder / f"samples-{p.step:07d}.png", to_png(grid, {"step": p.step, "network": settings.network})
                     )

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lessons_lib.images import to_tensor, to_uint8
 from lessons_lib.lessons.walks import MASKS, preset_mask
-from lessons_lib.pictures import enlarge, square, tiled
+from lessons_lib.pictures import picture_of, square
 from lessons_lib.ui import controls
 
 SIDE = 240  # CSS pixels
@@ -58,7 +58,7 @@ def mask_on(page: str, x0: Tensor) -> tuple[Tensor, str]:
     width = controls.slider(page, "pen_width", 4, 120, 60, 2) if tool == "brush" else 2
     result = st_canvas(
         fill_color="rgba(255, 59, 129, 0.6)", stroke_width=width, stroke_color="rgba(255, 59, 129, 0.6)",
-        background_image=enlarge(Image.fromarray(tiled(to_uint8(x0).numpy(), 1)), SIDE).resize((SIDE, SIDE), Image.Resampling.NEAREST),
+        background_image=picture_of(to_uint8(x0).numpy()).resize((SIDE, SIDE), Image.Resampling.NEAREST),
         height=SIDE, width=SIDE, drawing_mode="freedraw" if tool == "brush" else "rect", return_image_data=True,
         key=f"{page}_mask_canvas_{hash(x0.numpy().tobytes()) % 10**8}",
     )  # fmt: skip

@@ -11,7 +11,7 @@ import streamlit as st
 from PIL import Image
 
 from lessons_lib.film import OPENINGS, Film, opening_path
-from lessons_lib.pictures import enlarge, tiled, to_data_url
+from lessons_lib.pictures import picture_of, to_data_url
 
 Tiles = tuple[str, list[np.ndarray]]  # alt text; pictures (C, H, W) uint8 of one size
 
@@ -26,7 +26,7 @@ def card(slug: str) -> tuple[str, str] | None:
 def _card(slug: str, changed: int) -> tuple[str, str] | None:
     try:
         alt, tiles = CARDS[slug]()
-        return to_data_url(enlarge(Image.fromarray(tiled(np.stack(tiles), len(tiles))), 2 * 28 * len(tiles))), alt
+        return to_data_url(picture_of(np.stack(tiles), len(tiles))), alt
     except (KeyError, IndexError, OSError, ValueError, AttributeError):  # nothing kept, or kept by another version
         return None
 

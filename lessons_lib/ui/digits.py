@@ -7,13 +7,12 @@ import sys
 
 import numpy as np
 import streamlit as st
-from PIL import Image
 
 from lessons_lib.catalogue import lesson, written
 from lessons_lib.film import Film, opening_path
-from lessons_lib.pictures import enlarge, tiled, to_data_url
+from lessons_lib.pictures import picture_of, to_data_url
 from lessons_lib.test_digits import OF_EACH, shown_digits
-from lessons_lib.ui import controls, parts, save
+from lessons_lib.ui import controls, pictures, plots, save
 
 WORDS = {
     "one_step": "one-step denoiser",
@@ -63,8 +62,9 @@ def kept(slug: str, columns: int = 8) -> st.delta_generator.DeltaGenerator:
         film = Film.load(opening_path(slug, "mnist"))
         if film is not None:
             with place.container():
-                st.caption(f"{parts.provenance(film)}  \nThe live pictures are on their way ...")
-                st.image(to_data_url(enlarge(Image.fromarray(tiled(film.final, columns)), 480)), alt=parts.describe(film.about))
+                st.caption(f"{pictures.provenance(film)}  \nThe live pictures are on their way ...")
+                alt = pictures.describe(film.about)
+                pictures.show(picture_of(film.final, columns), alt, wide=480, streaming=True)
     return place
 
 
@@ -105,7 +105,7 @@ def loss_curve(network: str, key: str, epoch: int | None = None) -> None:
         return
     xs, ys = thinned(steps, values)
     marked = {} if epoch is None else {"mark": step_of(network, epoch), "mark_label": describe(epoch)}
-    parts.line_plot({"training loss": (xs, ys)}, "step", "mean squared error", key, log_y=True, **marked)
+    plots.line_plot({"training loss": (xs, ys)}, "step", "mean squared error", key, log_y=True, **marked)
     width = -(-len(steps) // 300)
     each = "every step" if width == 1 else f"each point the mean of {width} steps"
     text = f"Loss of the shipped training, {len(steps):,} steps, {each}; it ends at {np.mean(values[-50:]):.4f}."
@@ -120,17 +120,16 @@ def rows_of_pictures(batch: np.ndarray, names: list[str], alt: str) -> None:
     """(len(names) * n, 1, 28, 28) uint8 as one named row of n pictures each."""
     n = len(batch) // len(names)
     for i, name in enumerate(names):
-        parts.picture(tiled(batch[i * n : (i + 1) * n], n), f"{alt}, {name}", name, wide=480)
+        pictures.show(picture_of(batch[i * n : (i + 1) * n], n), f"{alt}, {name}", name, wide=480)
 
 
 def two_halves(batch: np.ndarray) -> str:
     """What the second half of a batch of digits differs from the first by, and the sharpness of both against real digits'."""
-    import torch
 
     from lessons_lib import metrics
     from lessons_lib.images import from_uint8
 
-    a, b, real = (from_uint8(torch.from_numpy(x)) for x in (*np.split(batch, 2), shown_digits().images))
+    a, b, real = (from_uint8(x) for x in (*np.split(batch, 2), shown_digits().images))
     off = metrics.mse(a, b).sqrt().mean().item()
     first, second, digits = (metrics.sharpness(x).mean().item() for x in (a, b, real))
     text = (
@@ -143,15 +142,14 @@ def two_halves(batch: np.ndarray) -> str:
 
 def judged(batch: np.ndarray, labels: list[int], alt: str) -> list[int]:
     """Show digits ten in a row (five on a phone), each with what the judge reads. Returns the readings."""
-    import torch
 
     from lessons_lib.images import from_uint8
     from lessons_lib.lessons.digits_errors import readings
 
-    read = readings(from_uint8(torch.from_numpy(batch)))[0].tolist()
+    read = readings(from_uint8(batch))[0].tolist()
     cells = []
     for picture, asked, got in zip(batch, labels, read, strict=True):
-        url = to_data_url(Image.fromarray(picture[0]))
+        url = to_data_url(picture_of(picture))
         mark, word = ("\u2713", "right") if asked == got else ("\u2717", "wrong")
         text = f"{alt}, asked for {asked}, read as {got}"
         save.note("picture", url, caption=f"{asked}: read as {got} {mark}", alt=text, width=56)
@@ -177,16 +175,14 @@ JUDGED = """
 @st.cache_data(max_entries=32, show_spinner=False)
 def read_right(epoch: int, opening: str) -> dict | None:
     """The share of an epoch's kept digits that the judge reads right, as a row of a table; None if none are kept."""
-    import torch
 
-    from lessons_lib.images import from_uint8
     from lessons_lib.lessons.digits_errors import readings
     from lessons_lib.models.digits import describe
 
     film = Film.load(opening_path(opening, "mnist"))
     if film is None:
         return None
-    right = sum(r == i % 10 for i, r in enumerate(readings(from_uint8(torch.from_numpy(film.final)))[0].tolist()))
+    right = sum(r == i % 10 for i, r in enumerate(readings(film.final_tensor())[0].tolist()))
     keys = ("guidance_scale", "num_inference_steps", "seed")
     return {"network": describe(epoch), "read right": f"{right} of {len(film.final)}", **{k: film.about[k] for k in keys}}
 

@@ -14,8 +14,8 @@ from PIL import Image
 
 from lessons_lib import memory
 from lessons_lib.film import Film, opening_path
-from lessons_lib.pictures import enlarge, tiled, to_data_url
-from lessons_lib.ui import parts, save
+from lessons_lib.pictures import picture_of, tiled
+from lessons_lib.ui import pictures, save
 from lessons_lib.ui.cards import card
 from lessons_lib.ui.filmstrip import LABELS
 
@@ -61,11 +61,14 @@ def meanwhile(opening: str, model: str = "", *, columns: int = 8) -> Iterator[No
     place = st.empty()
     if "torch" not in sys.modules:
         film = _opening(str(opening_path(opening, model))) if model else None
-        picture = (_frame(film.final, columns, 480), parts.describe(film.about)) if film is not None else card(opening)
-        if picture is not None:
-            with place.container():
+        drawn = card(opening) if film is None else None
+        with place.container():
+            if film is not None or drawn is not None:
                 st.caption("The first visitor after a start waits some seconds for torch.")
-                st.image(picture[0], alt=picture[1])
+            if film is not None:
+                pictures.show(picture_of(film.final, columns), pictures.describe(film.about), wide=480, streaming=True)
+            elif drawn is not None:
+                st.image(drawn[0], alt=drawn[1], width=480)
     yield
     place.empty()
 
@@ -200,27 +203,29 @@ class _Screen:
                 time.sleep(0.01)  # lets this frame out before the next one takes its place
 
     def _draw(self, film: Film, text: str) -> None:
-        alt = f"{parts.describe(film.about)}, {text}"
+        alt = f"{pictures.describe(film.about)}, {text}"
         if self.take.captions:
             self._fill_row(film.xt[-1], self.captions, alt, streaming=True)
         else:
-            url, which_is_which = self._together(film)
-            self.place.image(url, alt=alt, caption=which_is_which)
+            picture, which_is_which = self._together(film)
+            pictures.show(picture, alt, which_is_which, wide=self.wide, place=self.place, streaming=True)
 
-    def _together(self, film: Film) -> tuple[str, str]:
-        """The newest frame, its channels in one picture of fixed size so that nothing jumps, as a data URL; what is where.
+    def _together(self, film: Film) -> tuple[Image.Image, str]:
+        """The newest frame, its channels in one picture of fixed size so that nothing jumps; what is where.
 
         Side by side, or where a phone would make of that a strip too thin to see anything, one above the other.
         """
         blocks = [tiled(getattr(film, c)[-1], self.columns) for c in self.channels]
         axis = 1 if len(blocks) * min(self.columns, len(film.xt[-1])) <= 6 else 0
-        gap = np.full((blocks[0].shape[0], 4, 3) if axis else (4, blocks[0].shape[1], 3), 255, np.uint8)
+        shape = list(blocks[0].shape)
+        shape[axis] = 4
+        gap = np.full(shape, 255, np.uint8)
         joined = np.concatenate([x for block in blocks for x in (block, gap)][:-1], axis)
         where = ("",) if len(blocks) == 1 else ("left: ", "right: ") if axis else ("above: ", "below: ")
         words = " · ".join(w + LABELS[c] for w, c in zip(where, self.channels, strict=True))
         if self.rows:
             words += f" · rows: {', '.join(self.rows)}"
-        return to_data_url(enlarge(Image.fromarray(joined), self.wide)), words
+        return Image.fromarray(joined), words
 
     def show(self, film: Film | None, *, kept: bool = True) -> Film | None:
         """The film to show, its pictures and what made them: the live one or, if there is none, the kept one."""
@@ -233,7 +238,7 @@ class _Screen:
             return None
         about = self.take.about
         changed = [k for k, v in about.items() if k in film.about and str(film.about[k]) != str(v)]
-        line = parts.provenance(film)
+        line = pictures.provenance(film)
         save.note("text", line)
         if changed:
             line += f"  \n:orange[{', '.join(changed)} changed since: press **Run** to see it]"
@@ -245,18 +250,15 @@ class _Screen:
         return film
 
     def _row(self, film: Film) -> None:
-        import torch
-
-        from lessons_lib.images import from_uint8
         from lessons_lib.models.opening import open_model
 
-        readings = parts.readings(open_model(self.model), from_uint8(torch.from_numpy(film.final)))
+        readings = pictures.readings(open_model(self.model), film.final_tensor())
         captions = [f"{c}{r}" for c, r in zip(self.take.captions(film.about), readings, strict=True)]
-        self._fill_row(film.final, captions, parts.describe(film.about))
+        self._fill_row(film.final, captions, pictures.describe(film.about))
 
     def _fill_row(self, batch: np.ndarray, captions: Sequence[str], alt: str, *, streaming: bool = False) -> None:
         with self.place.container() if self.row is None else nullcontext():
-            self.row = parts.pictures_in_a_row(batch, captions, alt, wide=self.wide, places=self.row, streaming=streaming)
+            self.row = pictures.in_a_row(batch, captions, alt, wide=self.wide, places=self.row, streaming=streaming)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -264,7 +266,3 @@ def _opening(path: str) -> Film | None:
     from pathlib import Path
 
     return Film.load(Path(path))
-
-
-def _frame(batch: np.ndarray, columns: int, wide: int) -> str:
-    return to_data_url(enlarge(Image.fromarray(tiled(batch, columns)), wide))

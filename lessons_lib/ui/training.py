@@ -11,11 +11,11 @@ import streamlit as st
 from PIL import Image
 
 from lessons_lib.errors import LessonsError
-from lessons_lib.pictures import enlarge, from_data_url, open_picture, to_data_url
+from lessons_lib.pictures import from_data_url, open_picture, to_data_url
 from lessons_lib.training import runs
 from lessons_lib.training.runs import ENDED, State
 from lessons_lib.ui import save
-from lessons_lib.ui.parts import line_plot
+from lessons_lib.ui.plots import line_plot
 from lessons_lib.ui.typed import sentence
 
 WORDS = {
@@ -124,14 +124,14 @@ def _draw(state: State) -> None:
 
 @lru_cache(maxsize=256)
 def _grid(path: Path) -> str:
-    return to_data_url(enlarge(open_picture(path), 560))
+    return to_data_url(open_picture(path))
 
 
 def _samples(samples: list[tuple[int, str]], network: str) -> None:
     for step, url in samples:
         alt = f"what the {network.replace('_', '-')} network makes after {step} steps, from fixed seeds"
         save.note("picture", url, caption=f"after {step} steps", alt=alt, width=560)
-        st.image(url, caption=f"after {step} steps, always from the same noise", alt=alt)
+        st.image(url, caption=f"after {step} steps, always from the same noise", alt=alt, width=560)
 
 
 def show_kept(kept: dict) -> None:
@@ -142,7 +142,7 @@ def show_kept(kept: dict) -> None:
     line_plot(
         {"loss": (kept["steps"], kept["losses"])}, "step", "loss (mean squared error)", "train_kept", log_y=True, height=260
     )
-    pictures = [(s["step"], enlarge(from_data_url(s["picture"]), 560)) for s in kept["samples"]]
+    pictures = [(s["step"], from_data_url(s["picture"])) for s in kept["samples"]]
     _samples([(step, to_data_url(p)) for step, p in pictures], kept["network"])
 
 

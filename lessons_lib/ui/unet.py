@@ -7,9 +7,11 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 import streamlit as st
+from PIL import Image
 
-from lessons_lib.pictures import tiled
-from lessons_lib.ui import controls, parts, save
+from lessons_lib.pictures import picture_of
+from lessons_lib.ui import controls, pictures, save
+from lessons_lib.ui.components import component
 
 # rows of the U: the block on the way down, the block on the way up, whether a skip connection joins them
 LEVELS = (("conv_in", "conv_out", True), ("down1", "up2", True), ("down2", "up1", True), ("flatten", "unflatten", False))
@@ -76,23 +78,7 @@ def drawing(blocks: Sequence, chosen: str, cut: Collection[str] = ()) -> str:
     )
 
 
-_DRAWING = st.components.v2.component(
-    "unet_drawing",
-    html='<div class="unet"></div>',
-    css="""
-.unet { color: var(--st-text-color); }
-.unet svg { width: 100%; max-width: 580px; display: block; }
-.unet g.block { cursor: pointer; }
-.unet g.block:hover rect { stroke: #d55e00; stroke-width: 2; }
-""",
-    js="""
-export default function ({ data, parentElement, setTriggerValue }) {
-  const box = parentElement.querySelector(".unet");
-  box.innerHTML = data.svg;
-  box.querySelectorAll("g.block").forEach((g) => { g.onclick = () => setTriggerValue("block", g.dataset.name); });
-}
-""",
-)
+_DRAWING = component("unet_drawing")
 
 
 def show_drawing(page: str, blocks: Sequence, chosen: str, cut: Collection[str] = ()) -> None:
@@ -110,8 +96,8 @@ def show_drawing(page: str, blocks: Sequence, chosen: str, cut: Collection[str] 
     _DRAWING(key=key, data={"svg": svg}, on_block_change=choose)
 
 
-def map_picture(maps: np.ndarray, limit: int = 64) -> np.ndarray:
-    """(C, H, W) activations as (rows, columns, 3) uint8: amber above zero, blue below, black at zero; at most `limit` of them.
+def map_picture(maps: np.ndarray, limit: int = 64) -> Image.Image:
+    """(C, H, W) activations as one picture: amber above zero, blue below, black at zero; at most `limit` of them.
 
     The scale is the block's own: full colour at the 99.5th percentile of the absolute values shown.
     """
@@ -120,7 +106,7 @@ def map_picture(maps: np.ndarray, limit: int = 64) -> np.ndarray:
     v = np.clip(maps / full, -1, 1)[:, None]
     plus, minus = np.clip(v, 0, 1), np.clip(-v, 0, 1)
     rgb = plus * np.array([255, 190, 70]).reshape(1, 3, 1, 1) + minus * np.array([70, 150, 255]).reshape(1, 3, 1, 1)
-    return tiled(rgb.round().astype(np.uint8), 8 if maps.shape[-1] > 7 else 16)
+    return picture_of(rgb.round().astype(np.uint8), 8 if maps.shape[-1] > 7 else 16)
 
 
 def feature_maps(name: str, maps: np.ndarray, alt: str) -> None:
@@ -129,17 +115,4 @@ def feature_maps(name: str, maps: np.ndarray, alt: str) -> None:
     shape = " x ".join(map(str, maps.shape))
     each = "every square is a channel" if maps.shape[-1] == 1 else f"channels 0 to {shown - 1} of {len(maps)}"
     caption = f"{name}: {shape}; {each}; from {maps.min():.2f} to {maps.max():.2f}; amber above 0, blue below"
-    parts.picture(map_picture(maps), f"feature maps of {name}, {alt}", caption, wide=480)
-
-
-def heatmap(z: np.ndarray, x: Sequence, y: Sequence, x_title: str, y_title: str, key: str, *, middle: float, mark=None) -> None:
-    """Numbers as colour, white at `middle`. z: (len(y), len(x)). mark: a place on the x axis."""
-    import plotly.graph_objects as go
-
-    fig = go.Figure(go.Heatmap(z=z, x=list(x), y=list(y), colorscale="RdBu_r", zmid=middle, colorbar={"thickness": 10}))
-    if mark is not None:
-        fig.add_vline(mark, line_width=2, line_dash="dot", line_color="#111")
-    if any(isinstance(v, str) for v in y):
-        fig.update_yaxes(type="category", dtick=1)
-    fig.update_layout(height=280, margin={"l": 8, "r": 8, "t": 8, "b": 8}, xaxis_title=x_title, yaxis_title=y_title)
-    st.plotly_chart(fig, key=key, config={"displayModeBar": False})
+    pictures.show(map_picture(maps), f"feature maps of {name}, {alt}", caption, wide=480)

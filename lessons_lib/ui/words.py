@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import streamlit as st
-from PIL import Image
 
 from lessons_lib import decoders
 from lessons_lib.models.model import Model
-from lessons_lib.pictures import enlarge, tiled, to_png
-from lessons_lib.ui import controls, parts
+from lessons_lib.pictures import enlarge, picture_of, to_png
+from lessons_lib.ui import controls, pictures, plots
 from lessons_lib.ui.typed import quoted
 
 PRINT_PIXELS = 2400  # 20 cm at 300 dots an inch
@@ -34,24 +33,24 @@ def found_among(search: str, names: list[str], keywords: list[tuple[str, ...]]) 
 
 def what_the_model_knows(slug: str) -> None:
     """Search the small model's words and see the pictures it learned from, and those that were kept from it."""
-    from lessons_lib.text_to_image.data import STYLES, concepts, pictures, vocabulary
+    from lessons_lib.text_to_image import data
 
-    names, keywords = [c.name for c in concepts()], [c.keywords for c in concepts()]
+    names, keywords = [c.name for c in data.concepts()], [c.keywords for c in data.concepts()]
     search = controls.text(slug, "search", "cat", help="part of a word: a thing's name, or another word for it")
     found = found_among(search, names, keywords)
     st.caption(
-        f"{len(names)} things, each drawn by {len(STYLES)} artists, and {len(vocabulary())} words. "
+        f"{len(names)} things, each drawn by {len(data.STYLES)} artists, and {len(data.vocabulary())} words. "
         f"{len(found)} match{'es' if len(found) == 1 else ''}{', the first four shown' if len(found) > 4 else ''}."
     )
-    everything = pictures()
+    everything = data.pictures()
     for i in found[:4]:
-        first = i * len(STYLES)
-        own = slice(first, first + len(STYLES))
+        first = i * len(data.STYLES)
+        own = slice(first, first + len(data.STYLES))
         captions = [
             f"{names[i]}, {style}{' (kept from it)' if held else ''}"
-            for style, held in zip(STYLES, everything.held_out[own].tolist(), strict=True)
+            for style, held in zip(data.STYLES, everything.held_out[own].tolist(), strict=True)
         ]
-        parts.pictures_in_a_row(everything.images[own].numpy(), captions, "from the data", wide=128)
+        pictures.in_a_row(everything.images[own].numpy(), captions, "from the data", wide=128)
         if keywords[i]:
             st.caption(f"also called {', '.join(keywords[i])}")
     if not found:
@@ -71,11 +70,11 @@ def how_it_learned() -> None:
     seen = [row["images"] for row in log]
     loss, read = st.columns(2, gap="large")
     with loss:
-        parts.line_plot({"loss": (seen, [row["loss"] for row in log])}, "pictures seen", "loss (mean squared error)", "words_loss",
+        plots.line_plot({"loss": (seen, [row["loss"] for row in log])}, "pictures seen", "loss (mean squared error)", "words_loss",
                         log_y=True, markers=True)  # fmt: skip
     with read:
         lines = {"read right at once": "top1", "in the first five": "top5"}
-        parts.line_plot({k: (seen, [100 * row[v] for row in log]) for k, v in lines.items()}, "pictures seen", "% of the prompts",
+        plots.line_plot({k: (seen, [100 * row[v] for row in log]) for k, v in lines.items()}, "pictures seen", "% of the prompts",
                         "words_read", markers=True)  # fmt: skip
     st.caption(
         f"Written down by the trainer every dozen minutes: on the right, what the judge reads in the same {len(SHEET_PROMPTS)} prompts "
@@ -116,7 +115,7 @@ def embeddings_of_ones_own(slug: str, model: Model) -> tuple[Model, bool]:
 def logo_png(picture: np.ndarray, about: dict) -> bytes:
     """(1, C, H, W) uint8 as PNG for printing: every pixel a sharp square, what made it written into the file."""
     text = {"Software": "Diffusion, Step by Step", **about}
-    return to_png(enlarge(Image.fromarray(tiled(picture, 1)), PRINT_PIXELS), text)
+    return to_png(enlarge(picture_of(picture), PRINT_PIXELS), text)
 
 
 def print_size(picture: np.ndarray, about: dict, name: str) -> None:

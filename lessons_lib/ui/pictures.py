@@ -1,0 +1,184 @@
+"""Pictures on the page: one, a row of them, a contact sheet to choose from; what made them, what is read in them, downloads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from lessons_lib.film import Film
+from lessons_lib.pictures import enlarge, picture_of, to_data_url, to_gif, to_png
+from lessons_lib.ui import controls, save
+from lessons_lib.ui.typed import as_typed, quoted
+
+SOFTWARE = {"Software": "Diffusion, Step by Step"}
+
+
+def describe(about: dict) -> str:
+    """What made a picture, as plain text for alt texts and files: "prompt 3 · seed 180 · 30 steps"."""
+    return " · ".join(f"{k} {v}" for k, v in about.items() if v not in ("", None))
+
+
+def provenance(film: Film) -> str:
+    """One line of markdown: live or kept, by what, how long."""
+    stopped = f"stopped after {len(film)} of {film.total} steps"
+    when = f"kept from an earlier run ({film.kept})" if film.kept else "live" if film.finished else stopped
+    made = " · ".join(f"{k} {as_typed(str(v))}" for k, v in film.about.items() if v not in ("", None))
+    return f"**{when}** · {made} · {film.seconds:.1f} s"
+
+
+def show(
+    picture: Image.Image, alt: str, caption: str | None = None, *, wide: int = 256, place=st, streaming: bool = False
+) -> None:
+    """Show a picture with every pixel a sharp square, at least `wide` CSS pixels wide where there is room.
+
+    caption: plain text. place: where, the page itself by default. streaming: another will take its place, so the saved lesson leaves it out.
+    """
+    url, width = to_data_url(picture), picture.width * -(-wide // picture.width)
+    if not streaming:
+        save.note("picture", url, caption=caption or "", alt=alt, width=width)
+    place.image(url, caption=as_typed(caption) if caption else None, alt=alt, width=width)
+
+
+def in_a_row(
+    batch: np.ndarray,
+    captions: Sequence[str],
+    alt: str,
+    *,
+    wide: int = 180,
+    places: list | None = None,
+    streaming: bool = False,
+) -> list:
+    """(B, C, H, W) uint8 side by side, at most `wide` pixels each, wrapping on a phone, each with its own caption and alt text.
+
+    captions: plain text, shown as it is. Returns the pictures' places. Given again, they take the next pictures without a
+    moment's emptiness, so nothing moves.
+    streaming: more are to come; only the last ones belong to the lesson as it is saved.
+    """
+    wide = whole(wide, batch.shape[-1])
+    with st.container(horizontal=True, gap="small") if places is None else nullcontext():
+        filled = []
+        for place, pixels, caption in zip(places or [st] * len(batch), batch, captions, strict=True):
+            url = to_data_url(picture_of(pixels))
+            said = caption.rstrip(": \u00a0")  # without the line that is kept free
+            filled.append(place.image(url, caption=in_lines(caption), alt=f"{alt}, {said}", width=wide))
+            if not streaming:
+                save.note("picture", url, caption=caption, alt=f"{alt}, {caption}", width=wide)
+    return filled
+
+
+def whole(wide: int, pixels: int) -> int:
+    """`wide`, or a little less: a whole number of screen pixels for each of the picture's."""
+    return pixels * max(1, wide // pixels)
+
+
+def in_lines(caption: str) -> str:
+    """A plain caption as markdown that breaks where its parts end, and not wherever the picture's width wants it."""
+    name, colon, read = caption.rpartition(": ")
+    lines = caption.split(" · ") if " · " in caption else [name + ":", read] if colon else [caption]
+    return "  \n".join(map(as_typed, lines))
+
+
+def readings(model, x) -> list[str]:
+    """What the model's judge reads in each picture (B, C, H, W): ": dog 83%", or nothing where there is no judge."""
+    return judge_readings(model.judge, x) if model.judge is not None else [""] * len(x)
+
+
+def judge_readings(judge, x) -> list[str]:
+    """ ": dog 83%" for each picture (B, C, H, W): the judge's first reading and how sure it is."""
+    p, best = judge.read(x).max(1)
+    return [f": {judge.classes[i]} {v:.0%}" for v, i in zip(p.tolist(), best.tolist(), strict=True)]
+
+
+def ordinal(rank: int) -> str:
+    """0 -> "1st", 1 -> "2nd", 10 -> "11th"."""
+    n = rank + 1
+    suffix = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n}{suffix}"
+
+
+def pair_captions(found: Sequence | None, seeds: Sequence[int], names: tuple[str, str]) -> list[str]:
+    """One line a picture that two prompts share: its seed, and which reading of the judge's each prompt is, and how sure:
+    "seed 180 · 6: 1st, 92% · 9: 2nd, 41%". found: pairs.Readings, one a picture, or None without a judge."""
+    if found is None:
+        return [f"seed {seed}" for seed in seeds]
+    return [
+        f"seed {seed} · "
+        + " · ".join(f"{name}: {ordinal(r)}, {p:.0%}" for name, r, p in zip(names, f.ranks, f.sure, strict=True))
+        for seed, f in zip(seeds, found, strict=True)
+    ]
+
+
+def unknown_words_hint(model, prompt: str) -> None:
+    """Name the words of a prompt that the small model was never taught, and the nearest it knows."""
+    if model.judge_name != "emoji":
+        return
+    from lessons_lib.models.text_to_image import unknown_words
+
+    for word, near in unknown_words(prompt):
+        meant = f" Did you mean {', '.join(f'**{n}**' for n in near)}?" if near else ""
+        st.caption(f":orange[The small model was never taught] {quoted(word)}.{meant}")
+
+
+def contact_sheet(
+    page: str,
+    model: str,
+    batch: np.ndarray,
+    captions: Sequence[str],
+    scores: Sequence[float] | None,
+    about: dict,
+    alt: str,
+    *,
+    seeds: Sequence[int] | None = None,
+) -> int:
+    """Show (B, C, H, W) uint8 sorted by score, highest first, let one be chosen, offer it as PNG. Returns its index in the batch.
+
+    page, model: whose choice it is; like any control's value it stands in the link. about: written into the PNG; with seeds,
+    the picture's own seed instead of the first one's.
+    """
+    order = list(range(len(batch))) if scores is None else sorted(range(len(batch)), key=lambda i: -scores[i])
+    numbered = [f"{place + 1}. {captions[i]}" for place, i in enumerate(order)]
+    in_a_row(batch[order], numbered, alt, wide=150)
+    chosen = 1
+    if len(batch) > 1:
+        numbers = [str(place + 1) for place in range(len(batch))]
+        help = "choose by number; best first" if scores is not None else "choose by number"
+        chosen = int(controls.choice(page, f"keep_{model}", numbers, label="keep", help=help))
+    index = order[chosen - 1]
+
+    def png() -> bytes:
+        own = {"seed": seeds[index], "num_images": 1} if seeds is not None else {}
+        text = {**about, **own, "picture": captions[index]}
+        return to_png(enlarge(picture_of(batch[index]), 512), text)
+
+    name = f"{page}-keep-{model}"
+    st.download_button(
+        f"Keep number {chosen} (PNG)",
+        png,
+        f"{name}.png",
+        "image/png",
+        key=name,
+        on_click="ignore",
+        icon=":material/download:",
+    )
+    return index
+
+
+def downloads(film: Film, name: str, *, columns: int = 8) -> None:
+    """The last picture as PNG with its provenance inside, and the walk as GIF. Made only when asked for."""
+    if film.final is None:
+        return
+
+    def png() -> bytes:
+        return to_png(enlarge(picture_of(film.final, columns), 512), {**SOFTWARE, **film.about})
+
+    def gif() -> bytes:
+        return to_gif([enlarge(picture_of(f, columns), 256) for f in film.frames()])
+
+    with st.container(horizontal=True):
+        icon = ":material/download:"
+        st.download_button("Picture (PNG)", png, f"{name}.png", "image/png", key=f"{name}_png", on_click="ignore", icon=icon)
+        st.download_button("Walk (GIF)", gif, f"{name}.gif", "image/gif", key=f"{name}_gif", on_click="ignore", icon=icon)

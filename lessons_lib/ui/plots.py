@@ -1,0 +1,122 @@
+"""Plots in the page's colours: lines, bars, numbers as colour; and a measurement, cached or taken live."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import streamlit as st
+
+from lessons_lib import kept as kept_files
+from lessons_lib.ui import pictures
+
+# Okabe and Ito's colours, told apart by colour-blind eyes; lines also differ in dash
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+
+
+def line_plot(
+    lines: dict[str, tuple[Sequence[float], Sequence[float]]], x: str, y: str, key: str,
+    *, mark: float | None = None, mark_label: str = "", log_x: bool = False, log_y: bool = False, height: int = 300,
+    markers: bool = False, level: float | None = None, level_label: str = "",
+) -> None:  # fmt: skip
+    """Named lines over one axis, with a marked place or level on it. lines: {name: (xs, ys)}; x, y: axis titles."""
+    import plotly.graph_objects as go
+
+    fig = go.Figure()
+    for i, (name, (xs, ys)) in enumerate(lines.items()):
+        style = {"color": COLOURS[i % len(COLOURS)], "dash": DASHES[i % len(DASHES)], "width": 2}
+        mode = "lines+markers" if markers else "lines"
+        fig.add_scatter(x=list(xs), y=list(ys), name=name, mode=mode, line=style, marker={"symbol": i})
+    if mark is not None:
+        fig.add_vline(
+            mark, line_width=2, line_dash="dot", line_color="#888", annotation_text=mark_label, annotation_yanchor="bottom"
+        )
+    if level is not None:
+        fig.add_hline(level, line_width=2, line_dash="dot", line_color="#888", annotation_text=level_label)
+    fig.update_layout(
+        height=height, margin={"l": 8, "r": 8, "t": 28 if mark is None else 52, "b": 8}, xaxis_title=x, yaxis_title=y,
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02 if mark is None else 1.1, "x": 0}, showlegend=len(lines) > 1, hovermode="x unified",
+    )  # fmt: skip
+    if log_x:
+        fig.update_xaxes(type="log", dtick="D2")
+    if log_y:
+        values = [y for _, ys in lines.values() for y in ys if y is not None and y > 0]
+        low, high = (math.log10(f(values)) for f in (min, max)) if values else (-1, 0)
+        heads = (1,) if high - low > 3 else (1, 2, 5) if high - low > 1 else (1, 2, 3, 4, 5, 6, 8)
+        ticks = [head * 10.0**k for k in range(math.floor(low), math.ceil(high) + 1) for head in heads]
+        fig.update_yaxes(type="log", tickvals=ticks, ticktext=[f"{v:g}" for v in ticks])
+    st.plotly_chart(fig, key=key, config={"displayModeBar": False})
+
+
+def bars(found: Sequence, seeds: Sequence[int], names: tuple[str, str], key: str) -> None:
+    """Both readings of every picture side by side, best picture first; the rank stands on each bar."""
+    import plotly.graph_objects as go
+
+    order = sorted(range(len(found)), key=lambda i: -found[i].score)
+    fig = go.Figure()
+    for which, (name, pattern) in enumerate(zip(names, ("", "/"), strict=True)):
+        fig.add_bar(
+            x=[f"seed {seeds[i]}" for i in order], y=[found[i].sure[which] for i in order], name=html.escape(name),  # Plotly reads HTML
+            text=[pictures.ordinal(found[i].ranks[which]) for i in order], textposition="outside", cliponaxis=False,
+            marker={"color": COLOURS[which], "pattern": {"shape": pattern}},
+        )  # fmt: skip
+    fig.update_layout(
+        height=300, margin={"l": 8, "r": 8, "t": 40, "b": 8}, barmode="group", yaxis_title="judge's probability",
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.06, "x": 0},
+    )  # fmt: skip
+    highest = max(max(f.sure) for f in found)
+    fig.update_yaxes(range=[0, min(1.0, 1.25 * highest)], tickformat=".0%")
+    st.plotly_chart(fig, key=key, config={"displayModeBar": False})
+    both = sum(f.both for f in found)
+    st.caption(
+        f"On each bar: which reading of the judge's it is. Both prompts are among its first five in {both} of {len(found)}."
+    )
+
+
+def heatmap(z: np.ndarray, x: Sequence, y: Sequence, x_title: str, y_title: str, key: str, *, middle: float, mark=None) -> None:
+    """Numbers as colour, white at `middle`. z: (len(y), len(x)). mark: a place on the x axis."""
+    import plotly.graph_objects as go
+
+    fig = go.Figure(go.Heatmap(z=z, x=list(x), y=list(y), colorscale="RdBu_r", zmid=middle, colorbar={"thickness": 10}))
+    if mark is not None:
+        fig.add_vline(mark, line_width=2, line_dash="dot", line_color="#111")
+    if any(isinstance(v, str) for v in y):
+        fig.update_yaxes(type="category", dtick=1)
+    fig.update_layout(height=280, margin={"l": 8, "r": 8, "t": 8, "b": 8}, xaxis_title=x_title, yaxis_title=y_title)
+    st.plotly_chart(fig, key=key, config={"displayModeBar": False})
+
+
+def measured(slug: str, model: str, rows_of: Callable, draw: Callable[[list[dict], str], None], *, minutes: str) -> None:
+    """Show kept.measure(slug, model) through draw(rows, key), and a button that measures now.
+
+    Args: rows_of: () -> iterator of rows, for the live run. draw: draws rows under a plot key. minutes: its time, in words.
+    """
+    key = f"{slug}_measure_{model}"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        now = st.button(
+            "Measure now", key=f"{key}_now", icon=":material/timeline:", help=f"{minutes}; every point is drawn as it is made"
+        )
+        st.button("Stop", key=f"{key}_stop", icon=":material/stop:")
+    kept = kept_files.measure(slug, model)
+    place = st.empty()
+    if now:
+        rows: list[dict] = []
+        st.session_state[key] = rows  # what was measured before Stop stays to be seen
+        for row in rows_of():
+            rows.append(row)
+            with place.container():
+                draw(rows, f"{key}_{len(rows)}")
+                st.caption(f"live: {len(rows)} points so far")
+    rows = list(st.session_state.get(key, ()))  # the run that was stopped may still be amid a point
+    with place.container():
+        if rows:
+            draw(rows, key)
+            st.caption(f"live: {len(rows)} points measured in this session")
+        elif kept:
+            draw(kept["rows"], key)
+            st.caption(f"kept from {kept['made']}: `{kept['command']}`, {kept['seconds']:.0f} s, {kept['about']}")
+        else:
+            st.caption("Not measured yet for this model: press **Measure now**.")
