@@ -69,7 +69,7 @@ with page.lesson_page("hybrids", models=None) as lesson:
             far = from_afar(final, made["sigma"])
             found = read_both(model, far, final, *sides)
             sides = f"{sides[0]} (far)", f"{sides[1]} (near)"
-            chosen = pictures.pictures.contact_sheet(
+            chosen = pictures.contact_sheet(
                 lesson.slug, name, film.final, pictures.pair_captions(found, seeds, sides), found and [f.score for f in found], made,
                 pictures.describe(made), seeds=seeds,
             )  # fmt: skip

@@ -68,7 +68,7 @@ with page.lesson_page("anagrams", models=None) as lesson:
             final = film.final_tensor()
             found = read_both(model, final, view.there(final), *sides)
             sides = sides[0], f"{sides[1]} ({view.name})"
-            chosen = pictures.pictures.contact_sheet(
+            chosen = pictures.contact_sheet(
                 lesson.slug, name, film.final, pictures.pair_captions(found, seeds, sides), found and [f.score for f in found], made,
                 pictures.describe(made), seeds=seeds,
             )  # fmt: skip

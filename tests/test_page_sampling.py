@@ -52,7 +52,7 @@ def test_prompts_that_are_no_digits_are_left_out(typed, drawn):
     at = opened("sampling", model="mnist", sampling_prompts_digits=typed)
     assert not at.exception
     assert not at.error
-    assert any(f"asked for **{drawn[0]}**" in m.value for m in at.markdown)
+    assert any(f"asked for “{drawn[0]}”" in m.value for m in at.markdown)
     changed = any("prompts changed since" in m.value for m in at.caption)  # the opening drew 3, 0, 1
     assert changed == (drawn != "3, 0, 1") or not opening_path("sampling", "mnist").exists()
 
