@@ -1,9 +1,9 @@
-"""Flow matching: straight roads from noise to picture, and a walk along them in a few steps.
+"""Flow matching: straight paths from noise to picture, and a walk along them in a few steps.
 
 Here t runs from 0, noise, to 1, the picture: the other way round than in schedule.py, as the papers have it.
 
     x_t = (1 - t) x_0 + t x_1      x_0 noise, x_1 the picture
-    u   = x_1 - x_0                the velocity along that road, what the network learns
+    u   = x_1 - x_0                the velocity along that path, what the network learns
 
 Source: Lipman et al. 2022, "Flow Matching for Generative Modeling", arXiv:2210.02747, eq. 22 and 23 at sigma_min = 0;
 Liu et al. 2022, "Rectified Flow", arXiv:2209.03003, eq. 1.
@@ -22,7 +22,7 @@ from lessons_lib.schedule import Schedule
 
 
 def between(x_0: Tensor, x_1: Tensor, t: Tensor | float) -> Tensor:
-    """x_t = (1 - t) x_0 + t x_1, the point at time t of the road from noise x_0 to picture x_1.
+    """x_t = (1 - t) x_0 + t x_1, the point at time t of the path from noise x_0 to picture x_1.
 
     Args: x_0, x_1 (B, C, H, W); t in [0, 1], one for all or (B,).
     """
@@ -31,17 +31,17 @@ def between(x_0: Tensor, x_1: Tensor, t: Tensor | float) -> Tensor:
 
 
 def velocity(x_0: Tensor, x_1: Tensor) -> Tensor:
-    """u = x_1 - x_0, the same at every time of a straight road."""
+    """u = x_1 - x_0, the same at every time of a straight path."""
     return x_1 - x_0
 
 
 def picture_of(x_t: Tensor, u: Tensor, t: float) -> Tensor:
-    """Where the road from x_t leads if it goes straight on: x_1_hat = x_t + (1 - t) u."""
+    """Where the path from x_t leads if it goes straight on: x_1_hat = x_t + (1 - t) u."""
     return x_t + (1 - t) * u
 
 
 def noise_of(x_t: Tensor, u: Tensor, t: float) -> Tensor:
-    """Where that road came from: x_0_hat = x_t - t u. It is what a diffusion model calls eps_hat."""
+    """Where that path came from: x_0_hat = x_t - t u. It is what a diffusion model calls eps_hat."""
     return x_t - t * u
 
 
@@ -55,7 +55,7 @@ def velocity_of_eps(x_t: Tensor, eps: Tensor, t: float) -> Tensor:
 def timestep_like(t: float, schedule: Schedule) -> int:
     """The diffusion timestep at which the same share of the picture is noise as at the flow's time t.
 
-    On the road it is (1 - t) / t parts noise to one part picture, in diffusion sqrt(1 - alpha_bar) / sqrt(alpha_bar).
+    On the path it is (1 - t) / t parts noise to one part picture, in diffusion sqrt(1 - alpha_bar) / sqrt(alpha_bar).
     """
     if not 0 <= t <= 1:
         raise ValueError(f"t must be between 0 and 1, got {t:g}")

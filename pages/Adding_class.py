@@ -1,3 +1,5 @@
+"""Adding class: four of each digit as they were asked for, through the training and over guidance."""
+
 from lessons_lib.ui import controls, digits, page, pictures, plots
 from lessons_lib.ui.filmstrip import filmstrip
 from lessons_lib.ui.microscope import microscope
@@ -22,8 +24,8 @@ with page.lesson_page("class") as lesson:
 
     left, right = st.columns([1, 3], gap="large")
     with right, meanwhile(lesson.slug, "mnist", columns=COLUMNS):
-        from lessons_lib.lessons import digits_errors as errors
-        from lessons_lib.lessons.digits_walks import DIGITS, four_of_each
+        from lessons_lib.lessons import class_
+        from lessons_lib.lessons._digits import DIGITS
         from lessons_lib.models import digits as networks
         from lessons_lib.models.unet import UNet
         from lessons_lib.training.digits import batch_loss
@@ -45,12 +47,17 @@ with page.lesson_page("class") as lesson:
             )
             seed = controls.seed()
         same = {"guidance_scale": scale, "num_inference_steps": steps, "variance_type": "fixed_large", "seed": seed}
-        about = {"network": NETWORK, "epoch": epoch, **same}
+        about = class_.about(epoch=epoch, **same)
         with right:
             film = play(
-                lesson.slug, "mnist", about, lambda: four_of_each(epoch, **same), columns=COLUMNS, name=f"film_{epoch}",
-                opening=lesson.slug if epoch == last else f"class_epoch_{epoch}",
-            )  # fmt: skip
+                lesson.slug,
+                "mnist",
+                about,
+                lambda: class_.walk(about),
+                columns=COLUMNS,
+                name=f"film_{epoch}",
+                opening=class_.opening_name(epoch),
+            )
             if film is not None:
                 read = digits.judged(film.final, list(DIGITS) * (len(film.final) // 10), pictures.describe(film.about))
                 right_ones = sum(a == b for a, b in zip(read, list(DIGITS) * (len(read) // 10), strict=True))
@@ -59,7 +66,7 @@ with page.lesson_page("class") as lesson:
 
         page.section("Through the training")
         digits.loss_curve(NETWORK, f"{lesson.slug}_loss", epoch)
-        rows = [digits.read_right(e, "class" if e == last else f"class_epoch_{e}") for e in networks.epochs_of(NETWORK)]
+        rows = [digits.read_right(e, class_.opening_name(e)) for e in networks.epochs_of(NETWORK)]
         if any(rows):
             digits.table([row for row in rows if row])
         if film is not None:
@@ -73,13 +80,18 @@ with page.lesson_page("class") as lesson:
 
         def draw(rows: list[dict], key: str) -> None:
             scales = [r["guidance_scale"] for r in rows]
-            lines = {k: (scales, [r[k] for r in rows]) for k in ("accuracy", "diversity")}
-            plots.line_plot(lines, "guidance_scale", "share / RMS", key, mark=5, mark_label="the course's 5", markers=True)
+            lines = {
+                "read right": (scales, [r["accuracy"] for r in rows]),
+                "diversity": (scales, [r["diversity"] for r in rows]),
+                "ink": (scales, [r.get("ink") for r in rows]),
+            }
+            plots.line_plot(lines, "guidance_scale", "share", key, mark=5, mark_label="the course's 5", markers=True)
 
-        plots.measured(lesson.slug, "mnist", errors.over_guidance, draw, minutes="half a minute to a minute")
+        plots.measured(lesson.slug, "mnist", class_.over_guidance, draw, minutes="half a minute to a minute")
         st.caption(
-            "accuracy: the share of forty digits that the judge reads as the one asked for. diversity: the mean RMS distance "
-            "between pictures of the same digit. At 0 the class is not told, so a tenth is right by chance."
+            "Forty digits a point. Being told the class at all (guidance 1) does most: at 0 one in ten is right by chance. Guidance "
+            "brings the last few, and its price is small here: pictures of one digit grow more alike (diversity), and strokes thicker "
+            "(ink, the mean of all pixels in [0, 1])."
         )
         page.equation(
             r"\epsilon=\epsilon_\theta(x_t,t,\varnothing)+\gamma\,\bigl(\epsilon_\theta(x_t,t,c)-\epsilon_\theta(x_t,t,\varnothing)\bigr)"
@@ -95,19 +107,19 @@ with page.lesson_page("class") as lesson:
             }
             plots.line_plot(lines, "t", "% more error than with the right class", key)
 
-        plots.measured("class_told", "mnist", errors.told_classes, draw_told, minutes="two to five seconds")
+        plots.measured("class_told", "mnist", class_.told_classes, draw_told, minutes="two to five seconds")
         st.caption(
             f"Mean squared error of eps on test digits. class_dropout = {settings.class_dropout:g} in this training: the line with "
             "the class hidden is what those hidden classes taught. The class is worth little where the digit can be seen, and "
             "most where noise hides it."
         )
-    page.show_source(four_of_each, batch_loss, UNet.forward)
+    page.show_source(class_.four_of_each, batch_loss, UNet.forward)
     page.things_to_try(
         lesson,
         [
             ("The class told, but no guidance", {"guidance_scale": 1}),
             ("No class at all", {"guidance_scale": 0}),
-            ("Guidance 10: overdone", {"guidance_scale": 10}),
+            ("Guidance 10: thicker strokes", {"guidance_scale": 10}),
             ("The course's full walk of 300 steps", {"num_inference_steps": 300}),
             ("The network before its first step", {"epoch": "untrained"}),
         ],

@@ -1,3 +1,5 @@
+"""Adding time: one network for every noise level, through its training, and told the wrong timestep."""
+
 from lessons_lib.ui import controls, digits, page, pictures, plots
 from lessons_lib.ui.filmstrip import filmstrip
 from lessons_lib.ui.microscope import microscope
@@ -32,8 +34,7 @@ with page.lesson_page("time") as lesson:
         seed = controls.seed()
 
     with right, meanwhile(lesson.slug, "mnist", columns=COLUMNS):
-        from lessons_lib.lessons import digits_errors as errors
-        from lessons_lib.lessons.digits_walks import LIES, lied_to, through_training, truth_and_lie
+        from lessons_lib.lessons import time
         from lessons_lib.models import digits as networks
         from lessons_lib.models.unet import FCBlock, UNet
         from lessons_lib.training.digits import batch_loss
@@ -41,16 +42,20 @@ with page.lesson_page("time") as lesson:
     with right:
         shipped = digits.ships(NETWORK)
     if shipped:
-        epochs, settings = networks.three(NETWORK)[::-1], networks.last_settings(NETWORK)
+        epochs, settings = networks.three(NETWORK), networks.last_settings(NETWORK)
         same = {"num_inference_steps": steps, "variance_type": variance_type, "seed": seed}
-        about = {"network": NETWORK, "epochs": ", ".join(map(str, epochs)), **same}
+        about = time.about(**same)
         with right:
             film = play(
-                lesson.slug, "mnist", about, lambda: through_training(epochs, num_images=COLUMNS, **same), columns=COLUMNS,
+                lesson.slug,
+                "mnist",
+                about,
+                lambda: time.walk(about),
+                columns=COLUMNS,
                 rows=[networks.describe(e) for e in epochs],
-            )  # fmt: skip
+            )
             if film is not None:
-                names = [networks.describe(int(e)) for e in film.about["epochs"].split(", ")]
+                names = [networks.describe(e) for e in film.about["epochs"]]
                 digits.rows_of_pictures(film.final, names, pictures.describe(film.about))
             st.caption(f"{digits.which_epochs(NETWORK)}. Every row starts from the same noise.")
         if film is not None:
@@ -69,17 +74,25 @@ with page.lesson_page("time") as lesson:
         page.section("Lie about t")
         left, right = st.columns([1, 3], gap="large")
         with left:
-            lie = controls.choice(lesson.slug, "lie", list(LIES), default="scaled", help="what the network is told; see below")
+            lie = controls.choice(
+                lesson.slug, "lie", list(time.LIES), default="scaled", help="what the network is told; see below"
+            )
             amount = controls.slider(lesson.slug, "amount", -1.0, 1.0, -0.5, 0.05, help="0 tells the truth, or freezes half way")
-            told = lied_to(lambda xt, t: t, lambda t: LIES[lie](t, amount, settings.T), settings.T)
             T = settings.T
-            st.caption(" · ".join(f"at t = {t} it hears {told(None, t)}" for t in (T - 1, T // 2, T // 10)))
-        about = {"network": NETWORK, "epoch": epochs[0], "lie": lie, "amount": amount, **same}
+            heard = {t: time.heard(lambda t: time.LIES[lie](t, amount, T), t, T) for t in (T - 1, T // 2, T // 10)}
+            st.caption(" · ".join(f"at t = {t} it hears {h}" for t, h in heard.items()))
+        about_lie = time.about_lie(lie=lie, amount=amount, **same)
         with right:
             lying = play(
-                lesson.slug, "mnist", about, lambda: truth_and_lie(epochs[0], lie, amount, num_images=COLUMNS, **same),
-                columns=COLUMNS, name="lie", opening="time_lie", rows=["told the true t", "lied to"],
-            )  # fmt: skip
+                lesson.slug,
+                "mnist",
+                about_lie,
+                lambda: time.walk_lie(about_lie),
+                columns=COLUMNS,
+                name="lie",
+                opening="time_lie",
+                rows=["told the true t", "lied to"],
+            )
             if lying is not None:
                 names = ["told the true t", f"t {lying.about['lie']}, amount {lying.about['amount']}"]
                 digits.rows_of_pictures(lying.final, names, pictures.describe(lying.about))
@@ -89,23 +102,27 @@ with page.lesson_page("time") as lesson:
             lines = {k: ([r["told"] for r in rows], [r[k] for r in rows]) for k in rows[0] if k != "told"}
             plots.line_plot(lines, "t as told to the network", "mean squared error of eps", key, log_y=True)
 
-        plots.measured("time_lie", "mnist", errors.told_times, draw_lie, minutes="two to five seconds")
+        plots.measured("time_lie", "mnist", time.told_times, draw_lie, minutes="two to five seconds")
         st.caption("Each curve should be lowest where the told t is the true one: the network really listens to t.")
 
         page.section("Training")
-        digits.loss_curve(NETWORK, f"{lesson.slug}_loss", epochs[0])
+        digits.loss_curve(NETWORK, f"{lesson.slug}_loss", epochs[-1])
         page.equation(
             r"L=\mathbb E_{x_0,t,\epsilon}\left\|\epsilon-\epsilon_\theta\!\left(\sqrt{\bar\alpha_t}\,x_0+"
             r"\sqrt{1-\bar\alpha_t}\,\epsilon,\;t/T\right)\right\|^2"
         )
 
         def draw(rows: list[dict], key: str) -> None:
-            lines = {k: ([r["t"] for r in rows], [r[k] for r in rows]) for k in rows[0] if k != "t"}
-            plots.line_plot(lines, "t", "mean squared error of eps", key, log_y=True)
+            lines = {k: ([r["t"] for r in rows], [r[k] for r in rows]) for k in rows[0] if k not in ("t", "x0_hat")}
+            lines["the last one's error of x0_hat"] = ([r["t"] for r in rows], [r["x0_hat"] for r in rows])
+            plots.line_plot(lines, "t", "mean squared error", key, log_y=True)
 
-        plots.measured(lesson.slug, "mnist", errors.through_time, draw, minutes="two to five seconds")
-        st.caption("On test digits: near t = 0 there is little noise to find in much picture, which is the hardest to get right.")
-    page.show_source(through_training, lied_to, batch_loss, FCBlock, UNet.forward)
+        plots.measured(lesson.slug, "mnist", time.through_time, draw, minutes="two to five seconds")
+        st.caption(
+            "On test digits. Near t = 0 there is little noise to find in much picture, so `eps` is hardest to guess there; but "
+            "the picture `x0_hat` that follows from it is then nearly right. At the noisy end it is the other way round."
+        )
+    page.show_source(time.through_training, time.lied_to, batch_loss, FCBlock, UNet.forward)
     page.things_to_try(
         lesson,
         [

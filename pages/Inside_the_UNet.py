@@ -1,3 +1,5 @@
+"""Inside the UNet: every block and feature map, measured by hooks on the network that runs."""
+
 from lessons_lib.ui import controls, digits, page, pictures, plots, unet
 from lessons_lib.ui.playground import meanwhile
 
@@ -110,9 +112,9 @@ with page.lesson_page("unet") as lesson:
             before = {"1": "unflatten", "2": "up1"}[place]
             one, two = st.columns(2)
             with one:
-                unet.feature_maps(before, seen.gives[before][0, :32].numpy(), "before time and class")
+                unet.feature_maps(before, seen.gives[before][0].numpy(), "before time and class", limit=32)
             with two:
-                unet.feature_maps(f"into {into}", seen.conditioned(into)[0, :32].numpy(), "after time and class")
+                unet.feature_maps(f"into {into}", seen.conditioned(into)[0].numpy(), "after time and class", limit=32)
             ts, shift = inside.condition_by_time(net, f"time{place}")
             steps = [v * settings.T for v in ts]
             plots.heatmap(
@@ -139,14 +141,16 @@ with page.lesson_page("unet") as lesson:
         digits.table(rows)
         st.caption(
             f"Ten test digits{'' if network == 'one_step' else f' at t = {t}'}, one of each. loss: the mean squared error of what the "
-            "network is to answer. The one at 28 x 28 carries what the bottleneck cannot: where exactly the pixels are."
+            "network is to answer. A network that answers eps has to say where the noise lies, pixel by pixel, and only the skip at "
+            "28 x 28 carries that: without it the answer is worse than answering 0 (loss 1). Zeros there were never trained on, so "
+            "this is the damage of cutting, not what a network built without the skip would lose."
         )
     page.show_source(UNet.forward, inside.architecture, inside.Watched, inside.without_skips)
     page.things_to_try(
         lesson,
         [
             ("Cut the skip at 28 x 28", {"cut_28": True}),
-            ("Cut only the one at 7 x 7: who misses it?", {"cut_7": True}),
+            ("Cut only the one at 7 x 7: what changes?", {"cut_7": True}),
             ("The bottleneck: one number a channel", {"block": "flatten"}),
             ("Tell it a 0 while it sees a 7", {"class": "0", "t": 200}),
             ("The course's one-step denoiser, D = 128", {"network": "one_step", "num_hiddens": 128}),

@@ -1,3 +1,5 @@
+"""The one-step denoiser: a digit noised, and cleaned in one pass, through the training."""
+
 from lessons_lib.ui import controls, digits, page, pictures
 
 with page.lesson_page("one_step") as lesson:

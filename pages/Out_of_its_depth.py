@@ -1,3 +1,5 @@
+"""Out of its depth: the one-step denoiser at noise it was never trained on."""
+
 from lessons_lib.ui import controls, digits, page, pictures, plots
 
 with page.lesson_page("out_of_its_depth") as lesson:
@@ -17,7 +19,7 @@ with page.lesson_page("out_of_its_depth") as lesson:
 
     left, right = digits.columns(lesson.slug)
     with left:
-        sigma = controls.slider(lesson.slug, "sigma", 0.0, 2.0, 0.8, 0.01, help="the network was trained at 0.5")
+        sigma = controls.slider(lesson.slug, "sigma", 0.0, 2.0, 1.4, 0.01, help="the network was trained at 0.5")
         x_uint8, name = digits.digit_in_view(lesson.slug)
         seed = controls.seed()
     with right:
@@ -25,6 +27,7 @@ with page.lesson_page("out_of_its_depth") as lesson:
 
     from lessons_lib.images import from_unit, to_uint8
     from lessons_lib.lessons import one_step
+    from lessons_lib.lessons import out_of_its_depth as depth
     from lessons_lib.models import digits as networks
     from lessons_lib.models.digits import denoise_once
 
@@ -40,26 +43,32 @@ with page.lesson_page("out_of_its_depth") as lesson:
             pictures.in_a_row(ten, [f"z {k}" for k in range(10)], f"ten test digits at sigma {sigma:g}", wide=56)
             pictures.in_a_row(answers, [str(k) for k in range(10)], f"the same cleaned at sigma {sigma:g}", wide=56)
             st.caption(f"live: {digits.which_epochs('one_step')}. Errors are of pixels in [0, 1].")
+            noisy, cleaned = depth.strip(networks.network_at("one_step", epoch)[0], x, one_step.SIGMAS, seed)
+            st.caption("The course's strip: the same digit at every sigma, and below each what the network makes of it.")
+            captions = [f"sigma: {s:g}" for s in one_step.SIGMAS]
+            pictures.in_a_row(to_uint8(from_unit(noisy)).numpy(), captions, f"{name}, noised", wide=84)
+            captions = [f"cleaned: {s:g}" for s in one_step.SIGMAS]
+            pictures.in_a_row(to_uint8(from_unit(cleaned)).numpy(), captions, f"{name}, cleaned", wide=84)
 
     if shipped:
         page.section("Error against sigma")
         nothing = digits.answers_to_nothing(seed)
-        own = list(one_step.error_against_sigma(networks.network_at("one_step", epoch)[0], x, one_step.CURVE, seed))
+        own = list(depth.error_against_sigma(networks.network_at("one_step", epoch)[0], x, depth.CURVE, seed))
 
         def draw(rows: list[dict], key: str) -> None:
             sigmas = [r["sigma"] for r in rows]
             blind = nothing.errors["the average training digit"]
             lines = {
                 "test digits, cleaned": (sigmas, [r["cleaned mse"] for r in rows]),
-                f"{name}, cleaned": (one_step.CURVE, [p.cleaned.mse for p in own]),
+                f"{name}, cleaned": (depth.CURVE, [p.cleaned.mse for p in own]),
                 "test digits, left noisy": (sigmas, [r["noisy mse"] or None for r in rows]),
-                "the average digit for all": (one_step.CURVE, [blind] * len(one_step.CURVE)),
+                "the average digit for all": (depth.CURVE, [blind] * len(depth.CURVE)),
             }
             plots.line_plot(
                 lines, "sigma", "mean squared error", key, mark=0.5, mark_label="trained here", log_y=True, height=420
             )
 
-        plots.measured(lesson.slug, "mnist", one_step.out_of_its_depth, draw, minutes="half a minute to two")
+        plots.measured(lesson.slug, "mnist", depth.over_sigma, draw, minutes="half a minute to two")
         st.caption(
             "Below the dash-dotted line the network beats a blind guess; below the dotted one it beats leaving the noise alone. "
             "At sigma 0 there is no noise to remove, and it changes the digit all the same."
@@ -74,7 +83,7 @@ with page.lesson_page("out_of_its_depth") as lesson:
         if taught:
             blurred = to_uint8(from_unit(nothing.from_noise[:6])).numpy()
             pictures.in_a_row(blurred, [f"taught {i + 1}" for i in range(6)], "a network trained on noise", wide=100)
-        means = to_uint8(from_unit(one_step.both_means(nothing))).numpy()
+        means = to_uint8(from_unit(depth.both_means(nothing))).numpy()
         captions = [f"mean of the network's {len(nothing.answers)} answers", "average of the 60,000 training digits"]
         pictures.in_a_row(means, captions, "two means", wide=170)
         digits.table([{"guess, whatever the input": k, "MSE to a test digit": f"{v:.4f}"} for k, v in nothing.errors.items()])
@@ -87,13 +96,14 @@ with page.lesson_page("out_of_its_depth") as lesson:
             "digit. The shipped denoiser was trained at sigma 0.5, takes the noise for strokes, and pays for it in the table. "
             + ("*taught* shows a small network that really was trained on noise alone (sigma 100)." if taught else "")
         )
-    page.show_source(one_step.error_against_sigma, one_step.answers_to_pure_noise, one_step.blind, denoise_once)
+    page.show_source(depth.error_against_sigma, depth.answers_to_pure_noise, depth.blind, denoise_once)
     page.things_to_try(
         lesson,
         [
             ("No noise at all: does it leave the digit alone?", {"sigma": 0}),
             ("Home ground, sigma 0.5", {"sigma": 0.5}),
-            ("Twice the noise it knows", {"sigma": 1.0}),
+            ("Twice the noise it knows: still a digit", {"sigma": 1.0}),
+            ("Four times: strokes where there are none", {"sigma": 2.0}),
             ("Draw something that is no digit", {"input": "your drawing", "sigma": 0.5}),
         ],
     )

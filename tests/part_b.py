@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from lessons_lib.lessons import digits_walks as walks
+from lessons_lib.lessons import _digits as walks
 from lessons_lib.models import digits as networks
 from lessons_lib.training import digits as train
 

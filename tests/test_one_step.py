@@ -8,6 +8,7 @@ import torch
 
 from lessons_lib.curves import thinned
 from lessons_lib.lessons import one_step
+from lessons_lib.lessons import out_of_its_depth as depth
 from lessons_lib.models import digits as networks
 from lessons_lib.models.digits import COURSE, make_unet, save_weights
 from lessons_lib.models.unet import UNet
@@ -39,13 +40,13 @@ def test_error_is_mse_and_psnr_of_pixels_in_0_to_1():
 def test_the_noisy_error_against_sigma_is_sigma_squared():
     x = torch.from_numpy(shown_digits().images).float() / 255
     unet = UNet(2).eval()
-    for point in one_step.error_against_sigma(unet, x, (0.0, 0.3, 1.0)):
+    for point in depth.error_against_sigma(unet, x, (0.0, 0.3, 1.0)):
         assert point.noisy.mse == pytest.approx(point.sigma**2, rel=0.03)
 
 
 def test_no_blind_guess_is_nearer_than_the_mean(tmp_path, monkeypatch):
     ship(monkeypatch, tmp_path, one_step=(1,))
-    b = one_step.blind(n=5)
+    b = depth.blind(n=5)
     x = torch.from_numpy(shown_digits().images).float() / 255
     spread = ((x - x.mean(0)) ** 2).mean().item()  # E|x - E[x]|^2
     for guess, name in ((b.average_digit, "the average training digit"), (b.mean_answer, "the network's mean answer")):
@@ -53,17 +54,17 @@ def test_no_blind_guess_is_nearer_than_the_mean(tmp_path, monkeypatch):
         assert b.errors[name] == pytest.approx(off + spread, rel=1e-4)
     assert b.errors["a test digit for another"] == pytest.approx(2 * spread * len(x) / (len(x) - 1), rel=1e-3)
     assert min(b.errors, key=b.errors.get) == "the average training digit"
-    assert torch.equal(one_step.both_means(b), torch.cat([b.mean_answer, b.average_digit]))
+    assert torch.equal(depth.both_means(b), torch.cat([b.mean_answer, b.average_digit]))
 
 
 def test_the_network_trained_on_noise_is_asked_at_its_own_sigma(tmp_path, monkeypatch):
     ship(monkeypatch, tmp_path, one_step=(1,))
-    assert one_step.blind(n=2).from_noise is None
+    assert depth.blind(n=2).from_noise is None
     (tmp_path / "pure_noise").mkdir()
     settings = replace(COURSE["one_step"], num_hiddens=4, sigma=100.0)
     unet = make_unet(settings).eval()
     save_weights(tmp_path / "pure_noise" / "epoch-02.safetensors", unet, settings, 10)
-    b = one_step.blind(n=2)
+    b = depth.blind(n=2)
     with torch.no_grad():
         torch.testing.assert_close(b.from_noise, unet(100 * b.noise), rtol=0.05, atol=0.05)  # weights in half precision
     assert "each answer of the one trained on noise" in b.errors

@@ -5,9 +5,8 @@ import json
 import pytest
 
 from lessons_lib import film
-from lessons_lib.lessons import digits_errors as errors
-from lessons_lib.lessons import digits_openings as openings
-from lessons_lib.lessons import measures, one_step
+from lessons_lib import kept as kept_files
+from lessons_lib.lessons import class_, keep, out_of_its_depth, time
 from tests.pages import opened
 from tests.part_b import ship, shown
 
@@ -17,24 +16,35 @@ def kept(tmp_path, monkeypatch):
     (tmp_path / "networks").mkdir()
     folder = tmp_path / "openings"
     monkeypatch.setattr(film, "OPENINGS", folder)
-    monkeypatch.setattr(measures, "OPENINGS", folder)
+    monkeypatch.setattr(kept_files, "OPENINGS", folder)
     ship(monkeypatch, tmp_path / "networks", one_step=(1, 5), time_conditioned=(1, 5), class_conditioned=(1, 5))
-    monkeypatch.setattr("sys.argv", ["openings"])
+    monkeypatch.setattr("sys.argv", ["keep", *PART_B[:-1]])
     return folder
+
+
+PART_B = ("one_step", "out_of_its_depth", "time", "class", "unet", "flow")
 
 
 def few(monkeypatch):
     """The measures with few digits, so that the test is quick."""
-    monkeypatch.setitem(
-        openings.MEASURES, "out_of_its_depth", {"out_of_its_depth": lambda: one_step.out_of_its_depth(10, (0, 0.5))}
-    )
-    monkeypatch.setitem(openings.MEASURES, "time", {"time_lie": lambda: errors.told_times(10, 3)})
-    monkeypatch.setitem(openings.MEASURES, "class", {"class_told": lambda: errors.told_classes(10, 2)})
+
+    def over_sigma(num_images: int = 10):
+        return out_of_its_depth.over_sigma(num_images, (0, 0.5))
+
+    def told_times(num_images: int = 10):
+        return time.told_times(num_images, 3)
+
+    def told_classes(num_images: int = 10):
+        return class_.told_classes(num_images, 2)
+
+    monkeypatch.setattr(out_of_its_depth, "MEASURES", {"out_of_its_depth": over_sigma})
+    monkeypatch.setattr(time, "MEASURES", {"time_lie": told_times})
+    monkeypatch.setattr(class_, "MEASURES", {"class_told": told_classes})
 
 
 def test_every_page_opens_with_its_own_settings(kept, monkeypatch):
     few(monkeypatch)
-    openings.main()
+    keep.main()
     names = {p.name for p in kept.glob("*.npz")}
     assert names == {f"{n}-mnist.npz" for n in (
         "unet", "one_step", "out_of_its_depth", "time", "time_lie", "class", "class_epoch_0", "class_epoch_1",
@@ -49,16 +59,16 @@ def test_every_page_opens_with_its_own_settings(kept, monkeypatch):
         assert not at.exception
         assert "kept from an earlier run" in shown(at)
         assert "changed since" not in shown(at)
-    assert any("kept from" in e.value and "--only time" in e.value for e in opened("time").caption)
+    assert any("kept from" in e.value and "keep time" in e.value for e in opened("time").caption)
 
 
 def test_without_weights_it_says_so_and_ends_well(tmp_path, monkeypatch, capsys):
     ship(monkeypatch, tmp_path)
     monkeypatch.setattr(film, "OPENINGS", tmp_path / "openings")
-    monkeypatch.setattr(measures, "OPENINGS", tmp_path / "openings")
-    monkeypatch.setattr("sys.argv", ["openings"])
-    openings.main()
-    assert capsys.readouterr().out.count("No weights of") == len(openings.LESSONS)
+    monkeypatch.setattr(kept_files, "OPENINGS", tmp_path / "openings")
+    monkeypatch.setattr("sys.argv", ["keep", *PART_B])
+    keep.main()
+    assert capsys.readouterr().out.count("No weights of") == len(PART_B)
     assert not (tmp_path / "openings").exists()
 
 

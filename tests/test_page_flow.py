@@ -15,7 +15,7 @@ def test_without_weights_one_sentence(tmp_path, monkeypatch):
 
 def test_both_walks_run_and_are_read(tmp_path, monkeypatch):
     ship(monkeypatch, tmp_path, flow_matching=(1, 5), class_conditioned=(5,))
-    at = press(opened("flow", flow_num_inference_steps="3", flow_ddpm_steps="5"), "Run")
+    at = press(opened("flow", flow_num_inference_steps="3", flow_diffusion_steps="5"), "Run")
     assert not at.exception
     assert not at.error
     grids = [h.proto.body for h in at.get("html") if "class='judged'" in h.proto.body]
@@ -31,7 +31,7 @@ def test_both_walks_run_and_are_read(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("convention", "said"), [("flow matching", "t runs from 0"), ("diffusion", "timestep")])
 def test_the_same_numbers_in_either_language(convention, said, tmp_path, monkeypatch):
     ship(monkeypatch, tmp_path, flow_matching=(1,), class_conditioned=(5,))
-    at = press(opened("flow", flow_num_inference_steps="2", flow_ddpm_steps="2", flow_convention=convention), "Run")
+    at = press(opened("flow", flow_num_inference_steps="2", flow_diffusion_steps="2", flow_convention=convention), "Run")
     assert not at.exception
     assert said in shown(at)
     walked_to = next(c.value for c in at.caption if "the walk went on to" in c.value).split()[-1].rstrip(".")
@@ -42,7 +42,7 @@ def test_the_same_numbers_in_either_language(convention, said, tmp_path, monkeyp
 @pytest.mark.parametrize("bad", ["NaN", "inf", "-1", "x"])
 def test_nonsense_in_the_link(bad, tmp_path, monkeypatch):
     ship(monkeypatch, tmp_path, flow_matching=(1,), class_conditioned=(5,))
-    names = ("epoch", "guidance_scale", "num_inference_steps", "ddpm_steps", "convention")
+    names = ("epoch", "guidance_scale", "num_inference_steps", "diffusion_steps", "sampler", "convention")
     at = opened("flow", **{f"flow_{n}": bad for n in names}, seed=bad)
     assert not at.exception
     assert not at.error

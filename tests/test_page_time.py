@@ -24,18 +24,18 @@ def test_a_walk_with_a_row_for_each_epoch(tmp_path, monkeypatch):
     streamed, together = [], playground._Screen._together
     monkeypatch.setattr(playground._Screen, "_together", lambda *args: streamed.append(together(*args)) or streamed[-1])
     at = run(opened("time", time_num_inference_steps="10"), "film")
-    assert {words.split(" · ")[-1] for _, words in streamed} == {"rows: after epoch 20, after epoch 5, after epoch 1"}
+    assert {words.split(" · ")[-1] for _, words in streamed} == {"rows: after epoch 1, after epoch 5, after epoch 20"}
     assert not at.exception
     assert not at.error
     captions = [one.caption for i in at.image for one in i.proto.imgs]
-    assert captions[:3] == ["after epoch 20", "after epoch 5", "after epoch 1"]
+    assert captions[:3] == ["after epoch 1", "after epoch 5", "after epoch 20"]
     assert "**live**" in shown(at)
 
 
 def test_one_epoch_is_compared_with_the_untrained_network(tmp_path, monkeypatch):
     ship(monkeypatch, tmp_path, time_conditioned=(3,))
     at = run(opened("time", time_num_inference_steps="10"), "film")
-    assert [one.caption for i in at.image for one in i.proto.imgs][:2] == ["after epoch 3", "untrained"]
+    assert [one.caption for i in at.image for one in i.proto.imgs][:2] == ["untrained", "after epoch 3"]
 
 
 def test_a_lie_of_nothing_leaves_both_rows_equal(tmp_path, monkeypatch):

@@ -2,7 +2,7 @@
 
 A lesson module may offer
     openings(model) -> Openings     films, by the very about() and walk() that its page uses
-    MEASURES {name: (model, num_images) -> rows}
+    MEASURES {name: function}       (model, num_images) -> rows, or without a model where the lesson has networks of its own
     card() -> kept.Card             made from the films, after them
     MODELS (names)                  the models it runs on; all that ship if it does not say
 """
@@ -54,9 +54,10 @@ def keep_measures(slug: str, lesson: ModuleType, name: str, num_images: int | No
     model = open_model(name)
     for measure, rows_of in lesson.MEASURES.items():
         started = time.monotonic()
-        n = num_images or inspect.signature(rows_of).parameters["num_images"].default
+        wants = inspect.signature(rows_of).parameters
+        n, given = num_images or wants["num_images"].default, [model] if "model" in wants else []
         rows = []
-        for row in rows_of(model, num_images=n):
+        for row in rows_of(*given, num_images=n):
             rows.append(row)
             print(measure, name, row, flush=True)
         command = f"python -m lessons_lib.lessons.keep {slug} --only measures --models {name} --num-images {n}"

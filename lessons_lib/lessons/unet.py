@@ -6,26 +6,26 @@ Hooks would be seen by every session that shares a network, so they sit on a pri
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import torch
 from torch import Tensor, nn
 
-from lessons_lib import metrics
+from lessons_lib import kept, metrics
 from lessons_lib.images import from_uint8, from_unit
-from lessons_lib.lessons.one_step import noised
-from lessons_lib.models.digits import NUM_CLASSES, Settings, condition_of, last_epoch, network_at
+from lessons_lib.lessons._common import SEED, Opening
+from lessons_lib.lessons._digits import still
+from lessons_lib.lessons.one_step import noised, to_unit
+from lessons_lib.models.digits import NUM_CLASSES, Settings, condition_of, epochs_of, last_epoch, network_at
+from lessons_lib.models.model import Model
 from lessons_lib.models.unet import UNet, num_parameters
 from lessons_lib.test_digits import shown_digits
 
-BLOCKS = ("conv_in", "down1", "down2", "flatten", "unflatten", "up1", "up2", "conv_out", "out")
-CONDITIONS = ("time1", "time2", "class1", "class2")
+MODELS = ("mnist",)
 SKIPS = {"conv_in": "conv_out", "down1": "up2", "down2": "up1"}
 """Skip connections: from this block's output -> into that block, behind what comes from below."""
-AFTER = {"time1": "up1", "class1": "up1", "time2": "up2", "class2": "up2"}
-"""Where a condition can be seen to have acted: in the first half of what this block takes."""
 
 
 @dataclass(frozen=True)
@@ -260,3 +260,21 @@ def effect_of_conditions(unet: UNet, question: Question) -> list[dict]:
 def rms(x: Tensor) -> float:
     """Root of the mean square."""
     return x.square().mean().sqrt().item()
+
+
+def openings(model: Model) -> Iterator[Opening]:
+    """What the last block on the way up makes of a noisy 7: its first channels, each on its own scale."""
+    network = next((n for n in ("class_conditioned", "time_conditioned", "one_step") if epochs_of(n)), "class_conditioned")
+    unet, trained = network_at(network, last_epoch(network))
+    question = ask(trained, to_unit(shown_digits().digit(7)), [7])
+    maps = look_inside(unet, question.given, question.t, question.c).gives["up2"][0, :8, None]
+    low, high = maps.amin((1, 2, 3), keepdim=True), maps.amax((1, 2, 3), keepdim=True)
+    chosen = {"pictures": "feature maps of up2", "network": network, "digit": 7, "t": question.timestep, "seed": SEED}
+    yield Opening("unet", chosen, film=still(chosen, (maps - low) / (high - low).clamp_min(1e-6)))
+
+
+def card() -> kept.Card:
+    """Three feature maps."""
+    film = kept.film("unet", "mnist")
+    alt = f"three {film.about['pictures']}, of a {film.about['digit']}"
+    return kept.Card(alt, list(film.final[:: max(1, len(film.final) // 3)][:3]))

@@ -64,7 +64,7 @@ def batch_loss(unet: UNet, settings: Settings, x: Tensor, labels: Tensor, genera
 
     Args: x (B, 1, 28, 28) float in [0, 1]; labels (B,) int64; generator on the CPU draws t, noise and hidden classes.
     one_step: input x + sigma * eps, target x. Diffusion: x0 = 2x - 1 noised to t by DDPM eq. 4, target eps (eq. 14).
-    flow_matching: t uniform in [0, 1], a point on the straight road from eps to 2x - 1, target the road's velocity.
+    flow_matching: t uniform in [0, 1], a point on the straight path from eps to 2x - 1, target the path's velocity.
     """
     eps = torch.randn(x.shape, generator=generator).to(x.device)
     if settings.network == "one_step":

@@ -144,7 +144,7 @@ def judged(batch: np.ndarray, labels: list[int], alt: str) -> list[int]:
     """Show digits ten in a row (five on a phone), each with what the judge reads. Returns the readings."""
 
     from lessons_lib.images import from_uint8
-    from lessons_lib.lessons.digits_errors import readings
+    from lessons_lib.lessons._digits import readings
 
     read = readings(from_uint8(batch))[0].tolist()
     cells = []
@@ -176,7 +176,7 @@ JUDGED = """
 def read_right(epoch: int, opening: str) -> dict | None:
     """The share of an epoch's kept digits that the judge reads right, as a row of a table; None if none are kept."""
 
-    from lessons_lib.lessons.digits_errors import readings
+    from lessons_lib.lessons._digits import readings
     from lessons_lib.models.digits import describe
 
     film = Film.load(opening_path(opening, "mnist"))
@@ -237,7 +237,7 @@ def one_step_errors(sigma: float, seed: int, num_digits: int = 20) -> list[dict]
 @st.cache_resource(max_entries=16, show_spinner="asking the network about pure noise ...")
 def answers_to_nothing(seed: int):
     """one_step.blind(), once a seed."""
-    from lessons_lib.lessons.one_step import blind
+    from lessons_lib.lessons.out_of_its_depth import blind
 
     return blind(seed=seed)
 

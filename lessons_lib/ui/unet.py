@@ -109,10 +109,10 @@ def map_picture(maps: np.ndarray, limit: int = 64) -> Image.Image:
     return picture_of(rgb.round().astype(np.uint8), 8 if maps.shape[-1] > 7 else 16)
 
 
-def feature_maps(name: str, maps: np.ndarray, alt: str) -> None:
-    """A block's output (C, H, W), channel by channel."""
-    shown = min(len(maps), 64)
+def feature_maps(name: str, maps: np.ndarray, alt: str, limit: int = 64) -> None:
+    """A block's output (C, H, W), channel by channel, at most `limit` of them drawn."""
+    shown = min(len(maps), limit)
     shape = " x ".join(map(str, maps.shape))
     each = "every square is a channel" if maps.shape[-1] == 1 else f"channels 0 to {shown - 1} of {len(maps)}"
     caption = f"{name}: {shape}; {each}; from {maps.min():.2f} to {maps.max():.2f}; amber above 0, blue below"
-    pictures.show(map_picture(maps), f"feature maps of {name}, {alt}", caption, wide=480)
+    pictures.show(map_picture(maps, limit), f"feature maps of {name}, {alt}", caption, wide=480)

@@ -1,0 +1,84 @@
+"""The house: arrows point one way, none is hidden in a function, and torch and streamlit have their rooms."""
+
+import ast
+import subprocess
+import sys
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+from lessons_lib.places import ROOT
+
+FLOORS = ("maths", "models", "training", "lessons", "ui", "pages")
+WITHOUT_TORCH = ("catalogue", "film", "pictures", "kept", "curves", "places", "models.names")
+
+
+def files() -> list[Path]:
+    return [ROOT / "Home.py", *(ROOT / "pages").glob("*.py"), *(ROOT / "lessons_lib").rglob("*.py")]
+
+
+def name_of(path: Path) -> str:
+    """ "lessons_lib.models.names" of a file; a package's own file is the package."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+@cache
+def modules() -> dict[str, Path]:
+    return {name_of(p): p for p in files()}
+
+
+def imports(tree: ast.AST, *, at_once: bool = False) -> set[str]:
+    """The modules of ours that a tree imports. at_once: only outside functions."""
+    found, todo = set(), [tree]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("lessons_lib"):
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                found.add(whole if whole in modules() else node.module)
+        elif isinstance(node, ast.Import):
+            found |= {a.name for a in node.names if a.name.startswith("lessons_lib")}
+        if not (at_once and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)):
+            todo += ast.iter_child_nodes(node)
+    return found
+
+
+def arrows(**how) -> dict[str, set[str]]:
+    return {name: imports(ast.parse(path.read_text(encoding="utf-8")), **how) for name, path in modules().items()}
+
+
+def floor(name: str) -> int:
+    part = name.split(".")
+    if part[0] != "lessons_lib":
+        return FLOORS.index("pages")
+    return FLOORS.index(part[1]) if len(part) > 2 and part[1] in FLOORS else FLOORS.index("maths")
+
+
+def test_there_is_no_circle():
+    try:
+        list(TopologicalSorter(arrows()).static_order())
+    except CycleError as e:
+        pytest.fail(" -> ".join(e.args[1]))
+
+
+def test_no_arrow_climbs():
+    climbing = [(a, b) for a, bs in arrows().items() for b in bs if floor(b) > floor(a)]
+    assert not climbing
+
+
+def test_no_arrow_is_hidden_in_a_function_below_the_pages():
+    """Pages and ui import late what needs torch, so that the title stands at once; the library has no reason to."""
+    hidden = {
+        name: late
+        for name, path in modules().items()
+        if floor(name) < FLOORS.index("ui")
+        and (late := imports(tree := ast.parse(path.read_text(encoding="utf-8"))) - imports(tree, at_once=True))
+    }
+    assert not hidden
+
+
+def test_these_open_without_torch():
+    code = "import sys; sys.modules['torch'] = None\n" + "\n".join(f"import lessons_lib.{m}" for m in WITHOUT_TORCH)
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
