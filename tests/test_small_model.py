@@ -97,19 +97,24 @@ def test_a_branch_decays_on_its_own_and_leaves_the_run_as_it_was(tmp_path):
     assert saved(tmp_path / "branch")[0]["images"] == 56
 
 
-def test_what_was_kept_goes_on_with_an_optimiser_that_begins_anew(tmp_path):
+@pytest.mark.parametrize("averaged_only", [False, True])
+def test_what_was_kept_goes_on_with_an_optimiser_that_begins_anew(tmp_path, averaged_only):
     steps(TINY, tmp_path / "run", 5)
     (tmp_path / "run" / "log.jsonl").write_text('{"images": 8}\n{"images": 400}\n')
-    small_model.keep(tmp_path / "run", tmp_path / "kept")
+    small_model.keep(tmp_path / "run", tmp_path / "kept", averaged_only=averaged_only)
     steps(TINY, tmp_path / "on", 1, start=tmp_path / "kept")
     about, tensors = saved(tmp_path / "on")
     assert (about["step"], about["images"], about["began"]) == (6, 48, 5)
     assert json.loads((tmp_path / "on" / "log.jsonl").read_text()) == {"images": 8}  # what came later is forgotten
     name = "unet.mid_block.resnets.0.conv1.weight"
-    moved = (tensors[name] - saved(tmp_path / "run")[1][name]).abs().max()
+    before = saved(tmp_path / "run")[1][name.replace("unet", "averaged") if averaged_only else name]
+    moved = (tensors[name] - before).abs().max()
     assert 0 < moved < 0.02  # warming up: half of the rate
     with pytest.raises(LessonsError, match="nothing to go on from"):
         steps(TINY, tmp_path / "nowhere", start=tmp_path / "empty")
+    (tmp_path / "kept" / "averaged.safetensors").write_bytes(b"cut")
+    with pytest.raises(LessonsError, match="are broken"):
+        steps(TINY, tmp_path / "broken", start=tmp_path / "kept")
 
 
 def test_a_batch_is_drawn_by_weight_and_spread_over_the_schedule(tmp_path, few):

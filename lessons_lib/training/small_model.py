@@ -478,8 +478,6 @@ def train(settings: Settings, folder: Path, *, device: str = "cpu", time_budget:
 
 # ---------------------------------------------------------------- from one folder to another
 
-WEIGHTS = "weights.safetensors"
-
 
 def begin_from(start: Path, folder: Path, settings: Settings) -> None:
     """Lay a run's first checkpoint: another run's last one, optimiser and all, or what keep() left, whose optimiser begins anew.
@@ -492,27 +490,29 @@ def begin_from(start: Path, folder: Path, settings: Settings) -> None:
     if files := checkpoints.checkpoint_files(start):
         shutil.copy(files[0].with_suffix(".safetensors"), folder)
         shutil.copy(files[0], folder)
-    elif (start / WEIGHTS).exists():
-        training, weights = _kept(start)
-        unet, averaged = settings.unet(), settings.unet()
-        for module, name in ((unet, "unet"), (averaged, "averaged")):
-            module.load_state_dict(
-                {k.removeprefix(name + "."): v.float() for k, v in weights.items() if k.startswith(name + ".")}
-            )
+    elif (start / "averaged.safetensors").exists():
+        training, unet, averaged = _kept(start, settings)
         matrices, others = split(unet, plain=if_format.OUTER)
         about = {"settings": training["settings"], "images": training["images"], "began": training["step"]}
         modules = {"unet": unet, "averaged": averaged}
         checkpoints.save_checkpoint(folder, training["step"], modules, Muon(matrices, others), about)
     else:
-        raise LessonsError(f"{start} holds neither a run's checkpoint nor {WEIGHTS}: there is nothing to go on from.")
+        raise LessonsError(f"{start} holds neither a run's checkpoint nor kept weights: there is nothing to go on from.")
     _bring_along(start, folder)
 
 
-def _kept(folder: Path) -> tuple[dict, dict[str, Tensor]]:
+def _kept(folder: Path, settings: Settings) -> tuple[dict, nn.Module, nn.Module]:
+    """training.json, the network and its average; the average twice, where it was kept alone."""
     try:
-        return json.loads((folder / "training.json").read_text()), load_file(folder / WEIGHTS)
-    except (OSError, ValueError, SafetensorError) as e:
-        raise LessonsError(f"The weights in {folder} cannot be opened: restore them with `git checkout {folder.name}`.") from e
+        training, networks = json.loads((folder / "training.json").read_text()), []
+        for name in ("unet", "averaged"):
+            path = folder / f"{name}.safetensors"
+            weights = load_file(path if path.exists() else folder / "averaged.safetensors")
+            networks.append(settings.unet())
+            networks[-1].load_state_dict({k: v.float() for k, v in weights.items()})
+    except (OSError, ValueError, RuntimeError, SafetensorError) as e:
+        raise LessonsError(f"The weights in {folder} are broken, or of other settings than {settings}.") from e
+    return training, *networks
 
 
 def _bring_along(start: Path, folder: Path) -> None:
@@ -529,15 +529,18 @@ def _last(run: Path) -> tuple[dict, dict[str, Tensor]]:
     return saved
 
 
-def keep(run: Path, to: Path) -> None:
-    """Both networks of a run's last checkpoint in half precision, with words, log and sheets: what a repository can hold.
+def keep(run: Path, to: Path, *, averaged_only: bool = False) -> None:
+    """A run's last networks, the trained one and its average, in half precision, with words, log and sheets: what a repository can
+    hold. With averaged_only half of that; a run that goes on from it has lost little.
 
     The optimiser's state does not come along: a run that goes on from it warms up anew.
     """
     about, tensors = _last(run)
-    weights = {k: v.half() for k, v in tensors.items() if k.startswith(("unet.", "averaged."))}
     to.mkdir(parents=True, exist_ok=True)
-    checkpoints.save_tensors(to / WEIGHTS, weights)
+    (to / "unet.safetensors").unlink(missing_ok=True)
+    for name in ("averaged",) if averaged_only else ("averaged", "unet"):
+        weights = {k.removeprefix(name + "."): v.half() for k, v in tensors.items() if k.startswith(name + ".")}
+        checkpoints.save_tensors(to / f"{name}.safetensors", weights)
     (to / "training.json").write_text(json.dumps({k: about[k] for k in ("settings", "step", "images", "began")}, indent=1))
     _bring_along(run, to)
     print(f"{about['images']:,} pictures seen, into {to}: {sum(f.stat().st_size for f in to.rglob('*') if f.is_file()):,} bytes")
@@ -564,6 +567,7 @@ def main() -> None:
     parser.add_argument("what", nargs="?", default="train", choices=("train", "keep", "ship"))
     parser.add_argument("--out", type=Path, default=RUNS / "small_model", help="the run's folder (default %(default)s)")
     parser.add_argument("--to", type=Path, help="keep, ship: into which folder")
+    parser.add_argument("--averaged-only", action="store_true", help="keep: the average alone")
     parser.add_argument("--start", type=Path, help="a run that has no checkpoint goes on from this run, or from what `keep` left")
     parser.add_argument("--stage", type=int, choices=(1, 2), default=1)
     parser.add_argument("--words", type=Path, help="a run without words/ takes this folder's: stage 2 hears stage 1's words")
@@ -587,7 +591,7 @@ def main() -> None:
         if args.what != "train":
             if args.to is None:
                 parser.error(f"{args.what} needs --to FOLDER")
-            return {"keep": keep, "ship": ship}[args.what](args.out, args.to)
+            return ship(args.out, args.to) if args.what == "ship" else keep(args.out, args.to, averaged_only=args.averaged_only)
         budget = args.minutes * 60 if args.minutes else None
         run = train(Settings(**STAGES[args.stage] | chosen), args.out, device=args.device, time_budget=budget, start=args.start)
         loop.show(run)
