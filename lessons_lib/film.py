@@ -8,7 +8,7 @@ import threading
 import time
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -136,9 +136,11 @@ class Film:
         finally:
             walk.close()
 
-    def save(self, path: Path, frames: int = 8, channels: tuple[str, ...] = CHANNELS) -> None:
-        """Keep it for opening a page: at most so many frames, the numbers in half precision. Small and deterministic."""
-        pick = sorted({round(i) for i in np.linspace(0, len(self.t) - 1, min(frames, len(self.t)))})
+    def save(self, path: Path, frames: int | Sequence[int] = 8, channels: tuple[str, ...] = CHANNELS) -> None:
+        """Keep it for opening a page: so many frames, evenly spread, or these; the numbers in half precision. Deterministic."""
+        if isinstance(frames, int):
+            frames = [round(i) for i in np.linspace(0, len(self.t) - 1, min(frames, len(self.t)))]
+        pick = sorted({i for i in frames if i < len(self.t)})
         arrays = {name: np.stack([getattr(self, name)[i] for i in pick]) for name in channels}
         arrays["numbers"] = np.stack([self.numbers[i] for i in pick]).astype(np.float16)
         if self.x0 is not None:
@@ -176,10 +178,21 @@ class Film:
         return film
 
 
-def keep(film: Film, path: Path, *, frames: int = 8, channels: tuple[str, ...] = CHANNELS, max_bytes: int = MAX_KEPT) -> int:
-    """Save with as many of the frames as fit into max_bytes: noise does not compress. Returns the file's size in bytes."""
-    for n in range(frames, 0, -1):
-        film.save(path, n, channels)
+def keep(
+    film: Film,
+    path: Path,
+    *,
+    frames: int | Sequence[int] = 8,
+    channels: tuple[str, ...] = CHANNELS,
+    max_bytes: int = MAX_KEPT,
+) -> int:
+    """Save with as many of the frames as fit into max_bytes: noise does not compress. Returns the file's size in bytes.
+
+    frames: at most so many, evenly spread; or which, and of these the first ones stay.
+    """
+    chosen = [] if isinstance(frames, int) else list(frames)
+    for n in range(len(chosen) or frames, 0, -1):
+        film.save(path, chosen[:n] or n, channels)
         if path.stat().st_size <= max_bytes:
             break
     return path.stat().st_size

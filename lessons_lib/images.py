@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from PIL import Image
@@ -57,6 +59,11 @@ def lowpass(x: Tensor, kernel_size: int, sigma: float) -> Tensor:
     from torchvision.transforms.functional import gaussian_blur
 
     return gaussian_blur(x, kernel_size, sigma)
+
+
+def blur(x: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur whose kernel reaches three sigmas to each side: the one blur of all lessons. x (B, C, H, W), sigma in pixels."""
+    return lowpass(x, 2 * math.ceil(3 * sigma) + 1, sigma)
 
 
 def log_spectrum(x: Tensor) -> Tensor:

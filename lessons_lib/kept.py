@@ -31,6 +31,11 @@ def film(name: str, model: str) -> Film:
     return found
 
 
+def film_or_none(name: str, model: str) -> Film | None:
+    """A kept film, or None."""
+    return Film.load(opening_path(name, model))
+
+
 def measure_path(name: str, model: str) -> Path:
     return OPENINGS / f"measure-{name}-{model}.json"
 

@@ -89,7 +89,7 @@ def sample(
         if clip_x0:
             x0_hat = x0_hat.clamp(-1, 1)
         last = index == total - 1
-        z = None if last or eta == 0 else _standard_normal(xt, generator)
+        z = None if last or eta == 0 else standard_normal(xt, generator)
         x_prev = move(schedule, xt, x0_hat, t, t_prev, z, eta=eta, variance=variance, variance_type=variance_type)
         if constrain is not None:
             x_prev = constrain(x_prev, t_prev)
@@ -120,12 +120,18 @@ def move(
     return x_prev if z is None else x_prev + std * z
 
 
-def inpaint(schedule: Schedule, x_orig: Tensor, mask: Tensor, generator: torch.Generator | None = None):
+def inpaint(
+    schedule: Schedule,
+    x_orig: Tensor,
+    mask: Tensor,
+    generator: torch.Generator | Sequence[torch.Generator] | None = None,
+):
     """A constraint for sample(): only inside the mask is new.
 
     x_{t'} <- m * x_{t'} + (1 - m) * add_noise(x_orig, t')
 
-    Args: x_orig (1 or B, C, H, W) in [-1, 1]; mask (1 or B, 1, H, W), 1 where new content goes, 0 where x_orig stays.
+    Args: x_orig (1 or B, C, H, W) in [-1, 1]; mask (1 or B, 1, H, W), 1 where new content goes, 0 where x_orig stays;
+    generator: of the noise on x_orig, one for the batch or one a picture.
     Raises: ValueError for sizes that differ, a mask outside 0 .. 1, an x_orig outside [-1, 1] or unlike the walk.
     Source: Lugmayr et al. 2022, "RePaint", arXiv:2201.09865, eq. 8.
     """
@@ -140,15 +146,15 @@ def inpaint(schedule: Schedule, x_orig: Tensor, mask: Tensor, generator: torch.G
     def constrain(x_prev: Tensor, t_prev: int) -> Tensor:
         if x_orig.shape[1:] != x_prev.shape[1:] or len(x_orig) not in (1, len(x_prev)):
             raise ValueError(f"x_orig is {tuple(x_orig.shape)} but the walk is {tuple(x_prev.shape)}")
-        eps = _standard_normal(x_prev, generator)
+        eps = standard_normal(x_prev, generator)
         return mask * x_prev + (1 - mask) * schedule.add_noise(x_orig.expand_as(x_prev), t_prev, eps)
 
     return constrain
 
 
-def _standard_normal(like: Tensor, generator: torch.Generator | Sequence[torch.Generator] | None) -> Tensor:
+def standard_normal(like: Tensor, generator: torch.Generator | Sequence[torch.Generator] | None) -> Tensor:
     """Drawn on the CPU in the dtype of `like`, so that a seed means the same picture on every device."""
     if isinstance(generator, Sequence):
         one_each = zip(like.split(1), generator, strict=True)
-        return torch.cat([_standard_normal(picture, g) for picture, g in one_each])
+        return torch.cat([standard_normal(picture, g) for picture, g in one_each])
     return torch.randn(like.shape, generator=generator, dtype=like.dtype).to(like.device)

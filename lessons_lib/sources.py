@@ -14,6 +14,8 @@ from lessons_lib.places import CACHE
 
 DIGITS = CACHE / "mnist" / "digits.png"
 PHOTOS = {"cat": "chelsea", "astronaut": "astronaut", "coffee": "coffee", "rocket launch": "rocket"}
+FIRST = {"digit": "3a", "emoji": "penguin", "photo": "cat"}
+"""What the pages' pickers begin with, by kind."""
 
 
 @cache

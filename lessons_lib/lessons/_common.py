@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,6 +13,7 @@ from lessons_lib.denoisers import Denoiser, guided
 from lessons_lib.film import CHANNELS, Film
 from lessons_lib.models.model import Model
 from lessons_lib.samplers import Step, sample
+from lessons_lib.sources import FIRST, clean_picture, names
 
 SEED = 180
 """The course's."""
@@ -23,7 +25,7 @@ class Opening:
 
     name: kept as cache/openings/NAME-MODEL.npz. about: what made it, from the lesson's about(), as the page makes it.
     walk: () -> Steps; or film: a film that no walk led to. x0: (1, C, H, W), the clean picture it is about.
-    frames, channels: of the film, at most.
+    frames: how many of the film's, evenly spread, or which; as many of them as fit. channels: of the film.
     """
 
     name: str
@@ -31,7 +33,7 @@ class Opening:
     walk: Callable[[], Iterator[Step]] | None = None
     film: Film | None = None
     x0: Tensor | None = None
-    frames: int = 8
+    frames: int | Sequence[int] = 8
     channels: tuple[str, ...] = CHANNELS
 
     def filmed(self) -> Film:
@@ -44,11 +46,51 @@ class Opening:
         return film
 
 
+def first_picture(model: Model) -> tuple[str, str]:
+    """(kind, name) of the clean picture that the pages' pickers begin with."""
+    kind = "digit" if model.shape[0] == 1 else "emoji"
+    return kind, FIRST[kind]
+
+
+def picture_of(model: Model, picture: str) -> Tensor:
+    """The clean picture called "KIND NAME" in the settings, (1, C, H, W) in [-1, 1]."""
+    kind, _, name = picture.partition(" ")
+    return clean_picture(kind, name, model.shape)
+
+
+def prompt_of(model: Model, picture: str) -> str:
+    """The prompt that asks for what a shipped picture shows; "" where the model has no word for it."""
+    kind, _, name = picture.partition(" ")
+    if kind == "digit" and model.shape[0] == 1:
+        return name[0]
+    if kind == "emoji" and model.judge_name == "emoji":
+        from lessons_lib.text_to_image import data
+
+        return data.caption([c.name for c in data.concepts()].index(name), None)
+    return ""
+
+
+def some_pictures(model: Model, n: int) -> list[str]:
+    """n clean pictures of the kind that the model knows, spread over all: "KIND NAME" each."""
+    kind = "digit" if model.shape[0] == 1 else "emoji"
+    every = names(kind)
+    return [f"{kind} {every[i * len(every) // n]}" for i in range(n)]
+
+
 def settings(defaults: dict, chosen: dict) -> dict:
     """The defaults with what was chosen in their place. Raises TypeError for a name that is not among them."""
     if unknown := set(chosen) - set(defaults):
         raise TypeError(f"unknown settings: {', '.join(sorted(unknown))}; known: {', '.join(defaults)}")
     return {**defaults, **chosen}
+
+
+def made_so(film: Film, about: dict, x0: Tensor | None = None) -> bool:
+    """True if a film was made by these very settings, and about this very picture (1, C, H, W) if one is given."""
+    if any(film.about.get(k) != v for k, v in about.items()):
+        return False
+    if x0 is None:
+        return True
+    return film.x0 is not None and np.array_equal(*(x.astype(np.float16) for x in (film.x0, x0[0].numpy())))  # as it is kept
 
 
 def seeds_of(seed: int, num_images: int) -> list[int]:

@@ -20,7 +20,7 @@ from types import ModuleType
 import torch
 
 from lessons_lib import kept
-from lessons_lib.catalogue import LESSONS
+from lessons_lib.catalogue import HOME, LESSONS
 from lessons_lib.errors import LessonsError
 from lessons_lib.film import keep, opening_path
 from lessons_lib.models.names import available
@@ -71,7 +71,7 @@ def keep_card(slug: str, lesson: ModuleType) -> None:
 
 def main() -> None:
     """See the module's first line."""
-    slugs = [x.slug for x in LESSONS]
+    slugs = [HOME.slug, *(x.slug for x in LESSONS)]
     parser = argparse.ArgumentParser(prog="python -m lessons_lib.lessons.keep", description=__doc__)
     parser.add_argument("slugs", nargs="*", metavar="SLUG", help=f"default: all of {', '.join(slugs)}")
     parser.add_argument("--models", nargs="*", help="default: all that the lesson runs on")

@@ -69,6 +69,13 @@ class Judge(nn.Module):
         return self.net(adaptive_avg_pool2d(x, self.size) if x.shape[-1] != self.size else x)
 
     @torch.no_grad()
+    def features(self, x: Tensor) -> Tensor:
+        """What the last layer decides by: (B, C, H, W) in [-1, 1] -> (B, N). Pictures that look alike to the judge are near."""
+        if x.shape[-1] != self.size:
+            x = adaptive_avg_pool2d(x, self.size)
+        return self.net[:-1](x.float())  # all but the linear layer; dropout does nothing outside training
+
+    @torch.no_grad()
     def read(self, x: Tensor) -> Tensor:
         """(B, C, H, W) in [-1, 1] -> (B, classes) probabilities. What is missing to one is "nothing I know"."""
         return (self(x.float()) / self.temperature).softmax(1)[:, : len(self.classes)]

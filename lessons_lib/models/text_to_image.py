@@ -24,6 +24,7 @@ from lessons_lib.models.model import Model
 from lessons_lib.models.names import TITLES
 from lessons_lib.models.precision import autocast
 from lessons_lib.models.prompts import thing_in
+from lessons_lib.samplers import standard_normal
 from lessons_lib.schedule import Schedule
 from lessons_lib.text_to_image import data
 
@@ -123,13 +124,11 @@ def upscaler_of(pipeline, words: Words) -> Upscaler:
     network = Batched(upscaling_network_of(pipeline.unet, schedule, pipeline.scheduler.config["prediction_type"]))
     size = pipeline.unet.config.sample_size
 
-    def denoiser(
-        image: Tensor, prompt: str | list[str], noise_level: int = 100, generator: torch.Generator | None = None
-    ) -> Denoiser:
+    def denoiser(image: Tensor, prompt: str | list[str], noise_level: int = 100, generator=None) -> Denoiser:
         each = [prompt] if isinstance(prompt, str) else prompt
         embeds = torch.cat([words.encode(check_prompt(p)) for p in each])
         large = torch.nn.functional.interpolate(image.float(), size=size, mode="bilinear", align_corners=True)
-        noised = noising.add_noise(large, noise_level, torch.randn(large.shape, generator=generator))
+        noised = noising.add_noise(large, noise_level, standard_normal(large, generator))
         return Conditioned(network, upscaling_condition(noised, noise_level, embeds))
 
     return Upscaler(schedule, (3, size, size), denoiser)

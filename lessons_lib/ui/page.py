@@ -160,14 +160,22 @@ def idea(text: str) -> None:
     st.markdown(text)
 
 
-def question(slug: str, text: str, options: Sequence[str], answer: str) -> None:
-    """A question to answer before looking. Nothing is scored; choosing reveals the answer."""
+def question(slug: str, text: str, options: Sequence[str], answer: str, right: str | None = None) -> None:
+    """A question to answer before looking. Choosing says whether that is right, and why.
+
+    Args: right: the right option; None where each has something to it. Raises ValueError for a right one that is no option.
+    """
+    if right is not None and right not in options:
+        raise ValueError(f"the right option {right!r} is none of {', '.join(options)}")
     if presenting():
         return
     with st.container(border=True):
         chosen = st.radio(f"**Before you look.** {text}", options, index=None, key=f"{slug}_question", horizontal=True)
         if chosen:
-            st.markdown(f"You said *{chosen}*. {answer}")
+            verdict = f"You said *{chosen}*."
+            if right is not None:
+                verdict = "**Right.**" if chosen == right else f"**Not quite:** the answer is *{right}*."
+            st.markdown(f"{verdict} {answer}")
 
 
 def section(title: str) -> None:

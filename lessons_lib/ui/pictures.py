@@ -82,15 +82,22 @@ def in_lines(caption: str) -> str:
     return "  \n".join(map(as_typed, lines))
 
 
+JUDGE = (
+    "Under each picture stands what **the judge** reads in it: a small classifier, trained on real pictures only. It must always "
+    "choose one of the things it knows, so under one half it is said to be unsure."
+)
+"""Said where the judge first appears on a page."""
+
+
 def readings(model, x) -> list[str]:
     """What the model's judge reads in each picture (B, C, H, W): ": dog 83%", or nothing where there is no judge."""
     return judge_readings(model.judge, x) if model.judge is not None else [""] * len(x)
 
 
 def judge_readings(judge, x) -> list[str]:
-    """ ": dog 83%" for each picture (B, C, H, W): the judge's first reading and how sure it is."""
+    """ ": dog 83%" for each picture (B, C, H, W): the judge's first reading and how sure it is; under one half, ": unsure"."""
     p, best = judge.read(x).max(1)
-    return [f": {judge.classes[i]} {v:.0%}" for v, i in zip(p.tolist(), best.tolist(), strict=True)]
+    return [f": {judge.classes[i]} {v:.0%}" if v >= 0.5 else ": unsure" for v, i in zip(p.tolist(), best.tolist(), strict=True)]
 
 
 def ordinal(rank: int) -> str:

@@ -12,8 +12,6 @@ from lessons_lib.pictures import open_picture, square
 from lessons_lib.ui import controls
 from lessons_lib.ui.typed import sentence
 
-FIRST = {"digit": "3a", "emoji": "dog", "photo": "cat"}
-
 
 def kinds_for(shape: tuple[int, int, int]) -> list[str]:
     """What suits a model: digits for one grey channel, emoji and photos for colour."""
@@ -38,7 +36,7 @@ def pick_picture(
         if drawn is not None:
             return drawn, "your drawing"
         kind = kinds[0]
-        return sources.clean_picture(kind, FIRST[kind], shape), f"{kind} {FIRST[kind]}"
+        return sources.clean_picture(kind, sources.FIRST[kind], shape), f"{kind} {sources.FIRST[kind]}"
     if kind == "upload":
         file = st.file_uploader("a PNG, JPEG, WebP or GIF of at most 20 MB", key=f"{page}_upload", type=None)
         if file is not None:
@@ -47,6 +45,6 @@ def pick_picture(
             except LessonsError as e:
                 st.error(sentence(str(e)), icon=":material/error:")
         kind = kinds[0]
-        return sources.clean_picture(kind, FIRST[kind], shape), f"{kind} {FIRST[kind]}"
-    name = controls.select(page, kind, sources.names(kind), default=FIRST[kind])
+        return sources.clean_picture(kind, sources.FIRST[kind], shape), f"{kind} {sources.FIRST[kind]}"
+    name = controls.select(page, kind, sources.names(kind), default=sources.FIRST[kind])
     return sources.clean_picture(kind, name, shape), f"{kind} {name}"
