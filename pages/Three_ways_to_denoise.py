@@ -3,20 +3,10 @@
 from lessons_lib.ui import controls, page, pictures, plots
 from lessons_lib.ui.filmstrip import filmstrip
 from lessons_lib.ui.microscope import microscope
-from lessons_lib.ui.playground import play, warm
+from lessons_lib.ui.playground import meanwhile, play, warm
 
 with page.lesson_page("denoise", models=None) as lesson:
-    import numpy as np
     import streamlit as st
-    import torch
-
-    from lessons_lib import kept, metrics
-    from lessons_lib.images import from_uint8, to_uint8
-    from lessons_lib.lessons import denoise
-    from lessons_lib.lessons._common import Opening, made_so, prompt_of
-    from lessons_lib.models.opening import open_model
-    from lessons_lib.samplers import sample
-    from lessons_lib.ui.sources import pick_picture
 
     page.idea(
         "One noisy picture, three ways out. **Gaussian blur** averages the noise away, and the edges with it. A network can "
@@ -33,8 +23,20 @@ with page.lesson_page("denoise", models=None) as lesson:
     )
 
     name = st.session_state["model"]
+    with meanwhile(lesson.slug, name):
+        import numpy as np
+        import torch
+
+        from lessons_lib import kept, metrics
+        from lessons_lib.images import from_uint8, to_uint8
+        from lessons_lib.lessons import denoise
+        from lessons_lib.lessons._common import Opening, made_so, prompt_of
+        from lessons_lib.models.opening import open_model
+        from lessons_lib.samplers import sample
+        from lessons_lib.ui.sources import pick_picture
+
+        model = open_model(name)
     warm(name)
-    model = open_model(name)
     left, right = st.columns([1, 3], gap="large")
     with left:
         x0, picture = pick_picture(lesson.slug, model.shape)
@@ -109,14 +111,14 @@ with page.lesson_page("denoise", models=None) as lesson:
         microscope(film, model.schedule, f"{lesson.slug}_scope")
 
     page.section("Over all noise levels")
-    plots = {"mse": "MSE, pictures in [-1, 1]", "psnr": "PSNR, dB", "ssim": "SSIM", "sharpness": "sharpness"}
-    measure = controls.choice(lesson.slug, "plot", list(plots))
+    axes = {"mse": "MSE, pictures in [-1, 1]", "psnr": "PSNR, dB", "ssim": "SSIM", "sharpness": "sharpness"}
+    measure = controls.choice(lesson.slug, "plot", list(axes))
 
     def draw(rows: list[dict], key: str) -> None:
         lines = {m: ([r["t"] for r in rows], [r[f"{m} {measure}"] for r in rows]) for m in ("blur", "one step", "iterative")}
         if measure == "sharpness":
             lines["the originals"] = ([r["t"] for r in rows], [r["sharpness of the originals"] for r in rows])
-        plots.line_plot(lines, "t", plots[measure], f"{key}_{measure}", mark=t, mark_label=f"t = {t}", markers=True)
+        plots.line_plot(lines, "t", axes[measure], f"{key}_{measure}", mark=t, mark_label=f"t = {t}", markers=True)
 
     plots.measured("denoise", name, lambda: denoise.measure(model, num_images=8, points=6), draw, minutes="about ten seconds")
     st.caption(
