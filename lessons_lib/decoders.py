@@ -35,8 +35,9 @@ PICTURE_MB, ARRAYS_MB, HAND_IN_MB, WEIGHTS_MB = 20, 20, 50, 200
 """What an uploader takes, by what it is for. Prompt embeddings and a network's weights: WEIGHTS_MB."""
 
 MAX_PIXELS = 50_000_000  # a page scanned at 600 dots an inch has 35 million, a phone's largest HEIC 49 million
-MAX_JPEG_PIXELS = 110_000_000  # a JPEG is decoded at an eighth of its size, so a 108-megapixel phone's opens too
-ENOUGH = 1024  # pixels of the shorter side: a larger picture is reduced until it has about so many
+MAX_PIXELS_OF = {"JPEG": 110_000_000, "GIF": 25_000_000, "WEBP": 25_000_000}
+"""A JPEG is decoded at an eighth of its size, so a 108-megapixel phone's opens too; an animation's decoder holds three canvases."""
+ENOUGH = 2_000_000  # pixels; a picture of many times as many is reduced, because a lesson uses 64 x 64
 MAX_MEMBERS = 20_000  # of an archive
 KINDS = "PNG, JPEG, WebP, GIF, BMP, TIFF, HEIC or AVIF"
 ENDINGS = ("png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "heic", "heif", "avif")
@@ -49,7 +50,7 @@ _one_at_a_time = threading.Lock()  # thirty large photos, decoded at once, would
 class Photo:
     """A picture as a person sees it.
 
-    picture: RGB, upright, in sRGB, transparency laid on paper; reduced if its shorter side had 2 * ENOUGH pixels or more.
+    picture: RGB, upright, in sRGB, transparency laid on paper; reduced if it had 4 * ENOUGH pixels or more.
     size: (width, height) of the original, upright.
     changes: what was done to it that a person may want to know, a few words each; empty if nothing was.
     text: what the file says about itself: a PNG's texts by their names, a GIF's as "comment".
@@ -248,7 +249,7 @@ def _learn_heif() -> None:
 
 
 def _check_pixels(width: int, height: int, kind: str) -> None:
-    most = MAX_JPEG_PIXELS if kind == "JPEG" else MAX_PIXELS
+    most = MAX_PIXELS_OF.get(kind, MAX_PIXELS)
     if width * height > most:
         raise LessonsError(f"This picture is {width} x {height}: make it smaller, to at most {_millions(most)} pixels.")
 
@@ -258,7 +259,7 @@ def _as_seen(opened: Image.Image, data: bytes) -> Photo:
     size, several, profile = opened.size, _several(opened), opened.info.get("icc_profile")
     turn = _orientation(opened) if opened.format == "TIFF" else 1  # Pillow turns it while it loads, and forgets that it did
     if opened.format in ("JPEG", "MPO"):
-        opened.draft(None, (ENOUGH, ENOUGH))
+        opened.draft(None, (1024, 1024))
     opened.load()
     _check_pixels(*opened.size, opened.format)  # some files lie about it
     done = opened.format == "TIFF"
@@ -268,7 +269,7 @@ def _as_seen(opened: Image.Image, data: bytes) -> Photo:
     elif opened.format != "TIFF":
         turn = _orientation(opened)  # a PNG's stands behind its pixels
     picture, scaled = _eight_bits(opened)
-    picture = picture.reduce(factor) if (factor := min(picture.size) // ENOUGH) > 1 else picture
+    picture = _reduced(picture)
     picture, filled = _on_paper(picture, profile)
     if turn in _TURNS and not done:
         picture, size = picture.transpose(_TURNS[turn]), size[::-1] if turn >= 5 else size
@@ -308,15 +309,23 @@ def _eight_bits(opened: Image.Image) -> tuple[Image.Image, str]:
             return opened.convert("RGBA"), ""
         to = {"1": "L", "La": "LA", "LA": "LA", "L": "L", "RGBA": "RGBA", "CMYK": "CMYK", "LAB": "LAB"}.get(mode, "RGB")
         return opened if mode == to else opened.convert(to), ""
-    values = np.asarray(opened)
-    seen = np.nan_to_num(values.astype(np.float32), posinf=0, neginf=0)
+    said = "its grey values brought to 8 bits"
+    if mode.startswith("I;16"):
+        values = np.asarray(opened)
+        grey = Image.fromarray((values >> 8).astype(np.uint8))
+        if isinstance(clear, int):
+            grey = Image.merge("LA", (grey, Image.fromarray(((values != clear) * 255).astype(np.uint8))))
+        return grey, said
+    seen = np.nan_to_num(np.asarray(_reduced(opened), np.float32), posinf=0, neginf=0)
     low, top = min(float(seen.min()), 0.0), float(seen.max())
-    known = (65535,) if mode.startswith("I;16") else (1, 255, 65535) if mode == "F" else (255, 65535)
-    full = next((k for k in known if top <= k), top)
-    grey = Image.fromarray(((seen - low) / max(full - low, 1e-9) * 255).round().clip(0, 255).astype(np.uint8))
-    if isinstance(clear, int):
-        grey = Image.merge("LA", (grey, Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8))))
-    return grey, "its grey values brought to 8 bits"
+    full = next((k for k in ((1, 255, 65535) if mode == "F" else (255, 65535)) if top <= k), top)
+    return Image.fromarray(((seen - low) / max(full - low, 1e-9) * 255).round().clip(0, 255).astype(np.uint8)), said
+
+
+def _reduced(picture: Image.Image) -> Image.Image:
+    """The picture with fewer pixels, each the mean of several, if it has many times ENOUGH."""
+    factor = math.isqrt(picture.width * picture.height // ENOUGH)
+    return picture.reduce(factor) if factor > 1 else picture
 
 
 def _on_paper(picture: Image.Image, profile: bytes | None) -> tuple[Image.Image, str]:

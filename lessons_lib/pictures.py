@@ -24,6 +24,33 @@ def square(picture: Image.Image, size: int) -> Image.Image:
     return ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)
 
 
+def is_dark_on_light(picture: Image.Image) -> bool:
+    """True for ink on paper: most of the picture's edge is lighter than the middle of its brightest and darkest."""
+    grey = np.asarray(picture.convert("L"))
+    low, high = np.percentile(grey, (1, 99))
+    return bool(np.median(_edge(grey)) > (low + high) / 2)
+
+
+def light_on_dark(picture: Image.Image) -> Image.Image:
+    """The negative in grey, as MNIST's digits are: the paper, with its shadows, becomes black and the ink white.
+
+    Of a picture that is not dark ink on light paper, the plain negative.
+    """
+    grey = np.asarray(picture.convert("L"), np.float32)
+    ink, paper = np.percentile(grey, 1), np.percentile(_edge(grey), 10)
+    if not is_dark_on_light(picture) or paper - ink < 30:
+        return ImageOps.invert(picture.convert("L"))
+    return Image.fromarray(((paper - grey) / (paper - ink) * 255).round().clip(0, 255).astype(np.uint8))
+
+
+def _edge(grey: np.ndarray) -> np.ndarray:
+    """The values of a frame as wide as a tenth of the picture."""
+    wide = max(1, min(grey.shape) // 10)
+    inside = np.zeros(grey.shape, bool)
+    inside[wide:-wide, wide:-wide] = True
+    return grey[~inside]
+
+
 def to_png(picture: Image.Image, text: dict | None = None) -> bytes:
     """PNG bytes; `text` (seed, model, steps ...) is written into the file itself."""
     info = PngInfo()

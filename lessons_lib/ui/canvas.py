@@ -10,39 +10,37 @@ from torch import Tensor
 
 from lessons_lib.images import to_tensor, to_uint8
 from lessons_lib.lessons.walks import MASKS, preset_mask
-from lessons_lib.pictures import picture_of, square
+from lessons_lib.pictures import picture_of, square, to_data_url
+from lessons_lib.strokes import DIGIT_PRESETS, PRESETS, Stroke, checked, drawn
 from lessons_lib.ui import controls
+from lessons_lib.ui.components import component
 
-SIDE = 240  # CSS pixels
+_CANVAS = component("canvas")
 COLOURS = {
-    "black": "#111111", "white": "#ffffff", "red": "#d62828", "orange": "#f77f00", "yellow": "#fcbf49", "green": "#2a9d3f",
+    "red": "#d62828", "black": "#111111", "white": "#ffffff", "orange": "#f77f00", "yellow": "#fcbf49", "green": "#2a9d3f",
     "blue": "#1d6fd6", "purple": "#7b2cbf", "brown": "#7f4f24", "pink": "#ff8fab", "grey": "#8d99ae",
 }  # fmt: skip
+WHITE, BLACK, MASK = "#ffffff", "#000000", "#ff3b81"
 
 
-def drawing(page: str, shape: tuple[int, int, int]) -> Tensor | None:
-    """A canvas with colours, undo and clear. Returns (1, C, H, W) in [-1, 1], or None while nothing is drawn.
+def drawing(page: str, shape: tuple[int, int, int]) -> tuple[Tensor, str] | None:
+    """A canvas. Returns (1, C, H, W) in [-1, 1] and what to call it, or None while nothing is drawn.
 
     For a one-channel model the paper is black and the pen white, as MNIST's digits are.
     """
-    from streamlit_drawable_canvas import st_canvas
-
     grey = shape[0] == 1
-    colour = "white" if grey else controls.select(page, "pen", list(COLOURS), default="red")
-    width = controls.slider(page, "pen_width", 2, 60, 26 if grey else 18, 1)
-    result = st_canvas(
-        fill_color="rgba(0, 0, 0, 0)", stroke_width=width, stroke_color=COLOURS[colour],
-        background_color="#000000" if grey else "#ffffff", height=SIDE, width=SIDE, drawing_mode="freedraw",
-        return_image_data=True, key=f"{page}_canvas",
+    strokes = _canvas(
+        f"{page}_canvas", label="Paper to draw on", paper=BLACK if grey else WHITE, tools=["pen", "eraser", "rectangle"],
+        colours=None if grey else COLOURS, colour=WHITE if grey else COLOURS["red"],
+        widths={"thin": 60, "medium": 100, "thick": 150} if grey else {"thin": 35, "medium": 75, "thick": 160},
+        presets=DIGIT_PRESETS if grey else PRESETS,
     )  # fmt: skip
-    st.caption(
-        "Draw with mouse or finger; undo, redo and clear are below the canvas. By keyboard: choose another picture source."
-    )
-    if result.image_data is None or not (result.json_data or {}).get("objects"):
+    layer = drawn(strokes)
+    if not layer.getchannel("A").getbbox():
         return None
-    rgba = Image.fromarray(result.image_data.astype(np.uint8), "RGBA")
-    paper = Image.new("RGBA", rgba.size, "black" if grey else "white")
-    return to_tensor(square(Image.alpha_composite(paper, rgba).convert("RGB"), shape[1]), shape[0])
+    paper = Image.new("RGBA", layer.size, BLACK if grey else WHITE)
+    picture = square(Image.alpha_composite(paper, layer).convert("RGB"), shape[1])
+    return to_tensor(picture, shape[0]), f"your drawing, {_counted(strokes)}"
 
 
 def mask_on(page: str, x0: Tensor) -> tuple[Tensor, str]:
@@ -52,18 +50,27 @@ def mask_on(page: str, x0: Tensor) -> tuple[Tensor, str]:
     size = x0.shape[-1]
     if name != "paint it":
         return preset_mask(name, size), name
-    from streamlit_drawable_canvas import st_canvas
-
-    tool = controls.choice(page, "tool", ["brush", "rectangle"])
-    width = controls.slider(page, "pen_width", 4, 120, 60, 2) if tool == "brush" else 2
-    result = st_canvas(
-        fill_color="rgba(255, 59, 129, 0.6)", stroke_width=width, stroke_color="rgba(255, 59, 129, 0.6)",
-        background_image=picture_of(to_uint8(x0).numpy()).resize((SIDE, SIDE), Image.Resampling.NEAREST),
-        height=SIDE, width=SIDE, drawing_mode="freedraw" if tool == "brush" else "rect", return_image_data=True,
-        key=f"{page}_mask_canvas_{hash(x0.numpy().tobytes()) % 10**8}",
+    strokes = _canvas(
+        f"{page}_mask_canvas", label="Region to replace, painted on the picture", paper=WHITE, tools=["pen", "eraser", "rectangle"],
+        colours=None, colour=MASK, widths={"thin": 100, "medium": 220, "thick": 360}, opacity=0.6, presets={},
+        picture=to_data_url(picture_of(to_uint8(x0).numpy())),
     )  # fmt: skip
-    mask = torch.zeros(1, 1, size, size)
-    if result.image_data is not None:
-        painted = Image.fromarray(result.image_data.astype(np.uint8)[..., 3]).resize((size, size), Image.Resampling.BOX)
-        mask = (torch.from_numpy(np.array(painted)).float() > 60).float()[None, None]
-    return mask, "painted"
+    painted = np.asarray(drawn(strokes).getchannel("A").resize((size, size), Image.Resampling.BOX))
+    if not painted.any():
+        st.caption("Nothing is painted yet: a link does not carry a mask.")
+    return torch.from_numpy(painted > 127).float()[None, None], f"painted, {_counted(strokes)}"
+
+
+def _canvas(key: str, *, picture: str = "", opacity: float = 1.0, widths: dict[str, int], **look) -> list[Stroke]:
+    """Mount the component; returns what is drawn. It is kept with the session, and so survives a visit to another page."""
+    kept = f"{key}_strokes"
+    data = {"picture": picture, "opacity": opacity, "widths": widths, "width": widths["medium"], **look}
+    data["strokes"] = st.session_state.get(kept, [])
+    strokes = _CANVAS(key=key, data=data, on_strokes_change=lambda: None).strokes
+    if strokes is not None:
+        st.session_state[kept] = checked(strokes)
+    return st.session_state.get(kept, [])
+
+
+def _counted(strokes: list[Stroke]) -> str:
+    return f"{len(strokes)} stroke{'' if len(strokes) == 1 else 's'}"

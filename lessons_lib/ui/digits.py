@@ -32,20 +32,20 @@ def digit_in_view(page: str, default: int = 7) -> tuple[np.ndarray, str]:
     if source == "your drawing":
         drawn = drawing(page)
         if drawn is not None:
-            return drawn, "your drawing"
-        st.caption("Nothing is drawn yet: until then, the test digit.")
+            return drawn
+        st.caption("Nothing is drawn yet, and a link does not carry a drawing: until then, the test digit.")
     label = int(controls.choice(page, "digit", ALL_DIGITS, default=str(default)))
     which = int(controls.slider(page, "example", 0, OF_EACH - 1, 0, 1, help="ten of every digit, from the test set"))
     return shown_digits().digit(label, which), f"test digit {label}, example {which}"
 
 
-def drawing(page: str) -> np.ndarray | None:
-    """(1, 1, 28, 28) uint8, 255 is ink, of what the learner drew; None while nothing is."""
+def drawing(page: str) -> tuple[np.ndarray, str] | None:
+    """(1, 1, 28, 28) uint8, 255 is ink, of what the learner drew, and what to call it; None while nothing is drawn."""
     from lessons_lib.images import to_uint8
     from lessons_lib.ui import canvas
 
     drawn = canvas.drawing(page, (1, 28, 28))
-    return None if drawn is None else to_uint8(drawn).numpy()
+    return None if drawn is None else (to_uint8(drawn[0]).numpy(), drawn[1])
 
 
 def columns(page: str) -> list:

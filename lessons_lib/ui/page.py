@@ -13,7 +13,7 @@ import streamlit as st
 from lessons_lib import memory
 from lessons_lib.catalogue import PARTS, Lesson, lesson, written
 from lessons_lib.errors import LessonsError
-from lessons_lib.ui import hand_in, save
+from lessons_lib.ui import hand_in, save, waiting
 from lessons_lib.ui.controls import key_of, model_name
 from lessons_lib.ui.typed import sentence
 
@@ -46,7 +46,13 @@ STYLE = """
   [data-variant="segmented_control"][data-selected] { border-color: currentColor !important; }
   [data-variant="segmented_control"][data-selected] p { font-weight: 600; }
 
-  @media (pointer: coarse) { button kbd { display: none !important; } } /* a phone has no Ctrl+Enter */
+  @media (pointer: coarse) {
+    button kbd { display: none !important; } /* a phone has no Ctrl+Enter */
+    /* a swipe that begins on a slider scrolls the page; its thumb alone moves the value, and is large enough for a finger */
+    .stSlider [role="group"] > [data-orientation] { pointer-events: none; touch-action: pan-y !important; }
+    .stSlider [role="group"] > [data-orientation] > [data-rac] { pointer-events: auto; touch-action: pan-y !important; }
+    .stSlider [role="group"] > [data-orientation] > [data-rac]::after { content: ""; position: absolute; inset: -1rem; }
+  }
 
   @media (max-width: 640px) {
     .block-container { padding-left: 1rem; padding-right: 1rem; }
@@ -102,6 +108,7 @@ def lesson_page(slug: str, *, models: Sequence[str] | None = ()) -> Iterator[Les
     st.set_page_config(page_title=title, page_icon=ICON, layout="wide", initial_sidebar_state=state)
     st.html(STYLE + (PRESENT if presenting() else ""))
     save.begin()
+    waiting.begin()
     with st.sidebar:
         if models != ():
             model_name(models)

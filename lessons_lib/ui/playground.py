@@ -15,7 +15,7 @@ from PIL import Image
 from lessons_lib import memory
 from lessons_lib.film import Film, opening_path
 from lessons_lib.pictures import picture_of, tiled
-from lessons_lib.ui import pictures, save
+from lessons_lib.ui import pictures, save, waiting
 from lessons_lib.ui.cards import card
 from lessons_lib.ui.filmstrip import LABELS
 
@@ -153,7 +153,16 @@ def play_each(
 def _buttons(key: str, shortcuts: bool):
     with st.container(horizontal=True, vertical_alignment="center"):
         keys = ("Ctrl+Enter", "Escape") if shortcuts else (None, None)  # a page's second walk has none: one key, one button
-        run = st.button("Run", key=f"{key}_run", type="primary", icon=":material/play_arrow:", shortcut=keys[0])
+        why = waiting.reason()
+        run = st.button(
+            "Run",
+            key=f"{key}_run",
+            type="primary",
+            icon=":material/play_arrow:",
+            shortcut=keys[0],
+            disabled=bool(why),
+            help=why or None,
+        )
         st.button("Stop", key=f"{key}_stop", icon=":material/stop:", shortcut=keys[1], help="ends the walk after this step")
         style = st.empty()
     if run:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import streamlit as st
+import torch
+from PIL import Image
 from torch import Tensor
 
-from lessons_lib import sources
+from lessons_lib import decoders, sources
 from lessons_lib.errors import LessonsError
 from lessons_lib.images import to_tensor
-from lessons_lib.pictures import open_picture, square
-from lessons_lib.ui import controls
-from lessons_lib.ui.typed import sentence
+from lessons_lib.pictures import is_dark_on_light, light_on_dark, square
+from lessons_lib.ui import controls, waiting
+from lessons_lib.ui.typed import as_typed, sentence, visible
 
 
 def kinds_for(shape: tuple[int, int, int]) -> list[str]:
@@ -23,7 +27,8 @@ def pick_picture(
 ) -> tuple[Tensor, str]:
     """Widgets for a picture of the shape (C, H, W). Returns it as (1, C, H, W) in [-1, 1], and what to call it.
 
-    An upload that cannot be opened gives one sentence, and the page goes on with the picture it opened with.
+    What was changed in an upload stands beside it. While an upload or a drawing is missing, or cannot be opened, the picture is
+    grey and Run waits: nothing else is ever put in its place.
     """
     kinds = kinds or kinds_for(shape)
     default = default if default in kinds else kinds[0]
@@ -32,19 +37,70 @@ def pick_picture(
     if kind == "draw":
         from lessons_lib.ui.canvas import drawing
 
-        drawn = drawing(page, shape)
-        if drawn is not None:
-            return drawn, "your drawing"
-        kind = kinds[0]
-        return sources.clean_picture(kind, sources.FIRST[kind], shape), f"{kind} {sources.FIRST[kind]}"
+        return drawing(page, shape) or _missing(shape, "Draw something first: a link does not carry a drawing.")
     if kind == "upload":
-        file = st.file_uploader("a PNG, JPEG, WebP or GIF of at most 20 MB", key=f"{page}_upload", type=None)
-        if file is not None:
-            try:
-                return to_tensor(square(open_picture(file.getvalue()), shape[1]), shape[0]), "your picture"
-            except LessonsError as e:
-                st.error(sentence(str(e)), icon=":material/error:")
-        kind = kinds[0]
-        return sources.clean_picture(kind, sources.FIRST[kind], shape), f"{kind} {sources.FIRST[kind]}"
+        return upload(page, shape) or _missing(
+            shape, "Choose a picture first: a link, or a server started anew, holds no upload."
+        )
     name = controls.select(page, kind, sources.names(kind), default=sources.FIRST[kind])
     return sources.clean_picture(kind, name, shape), f"{kind} {name}"
+
+
+def _missing(shape: tuple[int, int, int], sentence: str) -> tuple[Tensor, str]:
+    waiting.wait(sentence)
+    st.info(sentence, icon=":material/image_search:")
+    return torch.zeros(1, *shape), "no picture yet"
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """An upload as the session keeps it: its name, its middle square, and what was changed to come to that."""
+
+    name: str
+    picture: Image.Image
+    changes: tuple[str, ...]
+    failed: str = ""  # why it cannot be opened
+
+
+def upload(page: str, shape: tuple[int, int, int]) -> tuple[Tensor, str] | None:
+    """A picture of the learner's own, and one line about what became of it. None if there is none, or it cannot be opened."""
+    key, kept = f"{page}_upload", f"{page}_upload_kept"
+    file = st.file_uploader(
+        f"a {decoders.KINDS} picture",
+        key=key,
+        max_upload_size=decoders.PICTURE_MB,
+        on_change=lambda: st.session_state.pop(kept, None),
+    )
+    if file is not None and kept not in st.session_state:
+        st.session_state[kept] = _opened(file.name, file.getvalue())
+    given = st.session_state.get(kept)  # after a visit to another page the uploader is empty, but nothing is lost
+    if given is None:
+        return None
+    if given.failed:
+        st.error(sentence(given.failed), icon=":material/error:")
+        return None
+    picture, changes = given.picture, list(given.changes)
+    if shape[0] == 1:
+        ink = is_dark_on_light(picture)
+        about = "dark ink on light paper was found; " if ink else ""
+        if st.toggle("invert", ink, key=f"{page}_invert_{hash(picture.tobytes())}", help=f"{about}the digits are light on black"):
+            picture = light_on_dark(picture)
+            changes.append("inverted, dark ink on light paper" if ink else "inverted")
+        elif given.picture.convert("L").convert("RGB").tobytes() != given.picture.tobytes():
+            changes.append("made grey")
+    if picture.width != shape[1]:
+        changes.append(f"made {shape[1]} x {shape[1]}")
+    st.caption(f"{as_typed(given.name)}: {', '.join(changes) or 'used as it is'}.")
+    inverted = ", inverted" if any(c.startswith("inverted") for c in changes) else ""
+    return to_tensor(square(picture, shape[1]), shape[0]), f"your picture {given.name}{inverted}"
+
+
+def _opened(name: str, data: bytes) -> Given:
+    name = visible(name)[-80:]
+    try:
+        found = decoders.photo(data)
+    except LessonsError as e:
+        return Given(name, Image.new("RGB", (1, 1)), (), str(e))
+    width, height = found.size
+    cut = (f"cut to its middle square ({min(found.size)} of {width} x {height})",) if width != height else ()
+    return Given(name, square(found.picture, min(512, *found.picture.size)), (*found.changes, *cut))
