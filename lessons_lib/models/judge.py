@@ -81,17 +81,11 @@ class Judge(nn.Module):
         return (self(x.float()) / self.temperature).softmax(1)[:, : len(self.classes)]
 
     def says(self, x: Tensor) -> list[str]:
-        """ "dog 83%" for each picture (B, C, H, W); "unsure: dog 31%" where no reading has a half; "nothing I know" where that is
-        likelier than any."""
-        p = self.read(x)
-        best = zip(*(v.tolist() for v in p.max(1)), p.sum(1).tolist(), strict=True)
-        return [self.caption(v, i, 1 - known) for v, i, known in best]
-
-    def caption(self, probability: float, which: int, nothing: float = 0.0) -> str:
-        """How a page words the likeliest reading: which class, how likely, and how likely it is nothing known."""
-        if self.nothing and nothing > max(0.5, probability):
-            return "nothing I know"
-        return f"{'' if probability >= 0.5 else 'unsure: '}{self.classes[which]} {probability:.0%}"
+        """ "dog 83%" for each picture (B, C, H, W): the likeliest reading; "unsure" where none has a half."""
+        return [
+            f"{self.classes[i]} {v:.0%}" if v >= 0.5 else "unsure"
+            for v, i in zip(*map(Tensor.tolist, self.read(x).max(1)), strict=True)
+        ]
 
     def rank(self, x: Tensor, label: int | Tensor) -> Tensor:
         """How high the asked-for class stands among all readings of each picture: 0 is read right at once. (B,) int."""

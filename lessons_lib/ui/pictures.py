@@ -96,8 +96,7 @@ def readings(model, x) -> list[str]:
 
 def judge_readings(judge, x) -> list[str]:
     """ ": dog 83%" for each picture (B, C, H, W): the judge's first reading and how sure it is; under one half, ": unsure"."""
-    p, best = judge.read(x).max(1)
-    return [f": {judge.classes[i]} {v:.0%}" if v >= 0.5 else ": unsure" for v, i in zip(p.tolist(), best.tolist(), strict=True)]
+    return [f": {said}" for said in judge.says(x)]
 
 
 def ordinal(rank: int) -> str:
