@@ -17,7 +17,7 @@ import torch
 from diffusers import DDPMScheduler
 
 from lessons_lib.denoisers import Conditioned
-from lessons_lib.models.digits import condition_of, network_of, open_network
+from lessons_lib.models.digits import condition_of, open_network
 from lessons_lib.samplers import sample
 from lessons_lib.schedule import CLEAN
 
@@ -30,7 +30,7 @@ def main() -> None:
     unet, settings = open_network("class_conditioned")
     timesteps = settings.schedule.timesteps(10)
     condition = condition_of([3] * args.images)
-    denoiser = Conditioned(network_of(unet, settings), condition)
+    denoiser = Conditioned(settings.objective.network(unet), condition)
     scheduler = DDPMScheduler(
         num_train_timesteps=settings.T, beta_start=1e-4, beta_end=0.02, beta_schedule="linear", clip_sample=True
     )

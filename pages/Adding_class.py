@@ -27,8 +27,8 @@ with page.lesson_page("class") as lesson:
         from lessons_lib.lessons import class_
         from lessons_lib.lessons._digits import DIGITS
         from lessons_lib.models import digits as networks
+        from lessons_lib.models.objective import Eps
         from lessons_lib.models.unet import UNet
-        from lessons_lib.training.digits import batch_loss
 
     with right:
         shipped = digits.ships(NETWORK)
@@ -113,7 +113,7 @@ with page.lesson_page("class") as lesson:
             "the class hidden is what those hidden classes taught. The class is worth little where the digit can be seen, and "
             "most where noise hides it."
         )
-    page.show_source(class_.four_of_each, batch_loss, UNet.forward)
+    page.show_source(class_.four_of_each, Eps.loss, UNet.forward)
     page.things_to_try(
         lesson,
         [

@@ -36,8 +36,8 @@ with page.lesson_page("time") as lesson:
     with right, meanwhile(lesson.slug, "mnist", columns=COLUMNS):
         from lessons_lib.lessons import time
         from lessons_lib.models import digits as networks
+        from lessons_lib.models.objective import Eps
         from lessons_lib.models.unet import FCBlock, UNet
-        from lessons_lib.training.digits import batch_loss
 
     with right:
         shipped = digits.ships(NETWORK)
@@ -122,7 +122,7 @@ with page.lesson_page("time") as lesson:
             "On test digits. Near t = 0 there is little noise to find in much picture, so `eps` is hardest to guess there; but "
             "the picture `x0_hat` that follows from it is then nearly right. At the noisy end it is the other way round."
         )
-    page.show_source(time.through_training, time.lied_to, batch_loss, FCBlock, UNet.forward)
+    page.show_source(time.through_training, time.lied_to, Eps.loss, FCBlock, UNet.forward)
     page.things_to_try(
         lesson,
         [

@@ -34,8 +34,8 @@ with page.lesson_page("flow") as lesson:
         from lessons_lib.lessons import flow as flow_lesson
         from lessons_lib.lessons._digits import DIGITS
         from lessons_lib.models import digits as networks
+        from lessons_lib.models.objective import Flow
         from lessons_lib.models.unet import UNet
-        from lessons_lib.training.digits import batch_loss
 
     with right:
         shipped = digits.ships(NETWORK) and digits.ships(DIFFUSION)
@@ -197,7 +197,7 @@ with page.lesson_page("flow") as lesson:
             "This loss cannot fall to nothing: at every point many paths cross, and the best answer is their mean. In this network time "
             "scales the channels instead of shifting them."
         )
-    page.show_source(flow.euler, flow.between, flow_lesson.four_of_each_by_flow, class_.four_of_each, batch_loss, UNet.forward)
+    page.show_source(flow.euler, flow.between, flow_lesson.four_of_each_by_flow, class_.four_of_each, Flow.loss, UNet.forward)
     page.things_to_try(
         lesson,
         [

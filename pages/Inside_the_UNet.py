@@ -3,7 +3,7 @@
 from lessons_lib.ui import controls, digits, page, pictures, plots, unet
 from lessons_lib.ui.playground import meanwhile
 
-NETWORKS = ("one_step", "time_conditioned", "class_conditioned")
+NETWORKS = ("one_step", "time_conditioned", "class_conditioned", "flow_matching")
 SKIPS = {"cut_28": "conv_in", "cut_14": "down1", "cut_7": "down2"}
 
 with page.lesson_page("unet") as lesson:
@@ -41,8 +41,8 @@ with page.lesson_page("unet") as lesson:
         from lessons_lib.models import digits as networks
         from lessons_lib.models.unet import UNet
 
-    conditions = {"time_conditioned": network != "one_step", "num_classes": 10 if network == "class_conditioned" else 0}
-    blocks = inside.architecture(D, **conditions)
+    kind = networks.KINDS[network]
+    blocks = inside.architecture(D, **kind.conditions)
     names = [b.name for b in blocks]
     with right:
         block = controls.choice(
@@ -71,15 +71,14 @@ with page.lesson_page("unet") as lesson:
         left, right = digits.columns(lesson.slug)
         with left:
             x_uint8, name = digits.digit_in_view(lesson.slug)
-            t = 150
-            if network != "one_step":
-                t = int(
-                    controls.slider(
-                        lesson.slug, "t", 0, settings.T - 1, 150, 1, help="how noisy the picture is, and is said to be"
-                    )
+            first, t, last = settings.objective.times
+            if kind.time:  # a flow's t is a number from 0 to 1, and has a slider of its own
+                control, step = ("t", 1) if isinstance(last, int) else ("t_flow", 0.01)
+                t = controls.slider(
+                    lesson.slug, control, first, last, t, step, label="t", help="how noisy the picture is, and is said to be"
                 )
             told = None
-            if network == "class_conditioned":
+            if kind.classes:
                 told = controls.choice(
                     lesson.slug, "class", [*digits.ALL_DIGITS, "none"], default="7", help="what the network is told"
                 )
@@ -98,15 +97,9 @@ with page.lesson_page("unet") as lesson:
             unet.feature_maps(block, seen.gives[block][0].numpy(), f"{name}, {network}") if block in seen.gives else None
             st.caption(f"live: {digits.which_epochs(network)}. The drawing's D is free, the feature maps are this network's.")
 
-        if network != "one_step":
+        if kind.time:
             page.section("Where time and class enter")
-            page.equation(
-                r"\begin{align*}&\text{up1}\bigl(c_1\odot\text{unflatten}+t_1,\;\text{skip}\bigr)\\"
-                r"&\text{up2}\bigl(c_2\odot\text{up1}+t_2,\;\text{skip}\bigr)\end{align*}"
-                if labels is not None or network == "class_conditioned"
-                else r"\begin{align*}&\text{up1}\bigl(\text{unflatten}+t_1,\;\text{skip}\bigr)\\"
-                r"&\text{up2}\bigl(\text{up1}+t_2,\;\text{skip}\bigr)\end{align*}"
-            )
+            page.equation(inside.conditioning_latex(kind))
             place = controls.choice(lesson.slug, "place", ["1", "2"], help="1: after unflatten, 2: after up1")
             into = f"up{place}"
             before = {"1": "unflatten", "2": "up1"}[place]
@@ -116,12 +109,13 @@ with page.lesson_page("unet") as lesson:
             with two:
                 unet.feature_maps(f"into {into}", seen.conditioned(into)[0].numpy(), "after time and class", limit=32)
             ts, shift = inside.condition_by_time(net, f"time{place}")
-            steps = [v * settings.T for v in ts]
+            steps = [v * (settings.T if isinstance(last, int) else 1) for v in ts]
             plots.heatmap(
                 shift.T.numpy(), steps, list(range(shift.shape[1])), "t", "channel", f"{lesson.slug}_times", middle=0, mark=t
             )
-            st.caption(f"time{place}: what is added to every channel, for every t; the dotted line is the t in view.")
-            if network == "class_conditioned":
+            does = "multiplied by" if kind.time == "scales" else "shifted by"
+            st.caption(f"time{place}: what every channel is {does}, for every t; the dotted line is the t in view.")
+            if kind.classes:
                 scale = inside.condition_by_class(net, f"class{place}")
                 plots.heatmap(
                     scale.numpy(), list(range(scale.shape[1])), [*digits.ALL_DIGITS, "none"], "channel", "class",
@@ -140,7 +134,7 @@ with page.lesson_page("unet") as lesson:
         rows = digits.skip_damage(network, t)
         digits.table(rows)
         st.caption(
-            f"Ten test digits{'' if network == 'one_step' else f' at t = {t}'}, one of each. loss: the mean squared error of what the "
+            f"Ten test digits{f' at t = {t:g}' if kind.time else ''}, one of each. loss: the mean squared error of what the "
             "network is to answer. A network that answers eps has to say where the noise lies, pixel by pixel, and only the skip at "
             "28 x 28 carries that: without it the answer is worse than answering 0 (loss 1). Zeros there were never trained on, so "
             "this is the damage of cutting, not what a network built without the skip would lose."

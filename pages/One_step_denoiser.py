@@ -27,8 +27,8 @@ with page.lesson_page("one_step") as lesson:
     from lessons_lib.lessons import one_step
     from lessons_lib.models import digits as networks
     from lessons_lib.models.digits import denoise_once
+    from lessons_lib.models.objective import OneStep
     from lessons_lib.models.unet import UNet
-    from lessons_lib.training.digits import batch_loss
 
     x = one_step.to_unit(x_uint8)
     with place.container():
@@ -74,7 +74,7 @@ with page.lesson_page("one_step") as lesson:
             "Twenty test digits, two of each, that the network was never trained on. MSE and PSNR say how near, sharpness (mean "
             "gradient) how crisp: below the original's where strokes are blurred away, above it where noise is left."
         )
-    page.show_source(one_step.noised, denoise_once, batch_loss, UNet.forward)
+    page.show_source(one_step.noised, denoise_once, OneStep.loss, UNet.forward)
     page.things_to_try(
         lesson,
         [

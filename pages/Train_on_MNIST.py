@@ -52,7 +52,7 @@ with page.lesson_page("train") as lesson:
         from lessons_lib.mnist import DATA_DIR, load_digits
         from lessons_lib.models.digits import COURSE
         from lessons_lib.training import runs
-        from lessons_lib.training.digits import batch_loss, train
+        from lessons_lib.training.digits import train
         from lessons_lib.ui.training import one_sentence, show_kept, show_run
 
     run = st.query_params.get("run")
@@ -128,7 +128,7 @@ with page.lesson_page("train") as lesson:
             st.success("All 60,000 digits are here now.")
     page.section("The equation")
     page.equation(EQUATIONS[network])
-    page.show_source(batch_loss, train)
+    page.show_source(COURSE[network].objective.loss, train)
     page.things_to_try(
         lesson,
         [

@@ -77,11 +77,11 @@ def test_many_threads_get_their_own_answers(variance, patient):
 
 
 def test_a_real_network_answers_as_if_asked_alone(patient, exact):
-    from lessons_lib.models.digits import COURSE, condition_of, network_of
+    from lessons_lib.models.digits import COURSE, condition_of
     from lessons_lib.models.unet import UNet
 
     unet = UNet(4, time_conditioned=True, num_classes=10).eval()
-    network = network_of(unet, COURSE["class_conditioned"])
+    network = COURSE["class_conditioned"].objective.network(unet)
     requests = [(torch.randn(2, 1, 28, 28), torch.full((2,), 30 * i), condition_of([i, 9 - i])) for i in range(8)]
     for r, answer in zip(requests, all_at_once(Batched(network), requests), strict=True):
         with torch.no_grad():

@@ -10,7 +10,7 @@ from lessons_lib.denoisers import Conditioned, guided
 from lessons_lib.errors import LessonsError
 from lessons_lib.lessons import bugs, check
 from lessons_lib.lessons.walks import preset_mask
-from lessons_lib.models.digits import COURSE, condition_of, network_of, open_network
+from lessons_lib.models.digits import COURSE, condition_of, open_network
 from lessons_lib.samplers import sample
 from lessons_lib.sources import clean_picture
 
@@ -31,7 +31,7 @@ def made(scene, pieces, task):
 
 def test_the_right_pieces_are_the_walk_of_the_library(scene):
     unet, schedule, labels, x_orig, _ = scene
-    network = network_of(unet, COURSE["class_conditioned"])
+    network = COURSE["class_conditioned"].objective.network(unet)
     denoiser = guided(Conditioned(network, labels), Conditioned(network, condition_of(None)), 5.0)
     g = torch.Generator().manual_seed(180)
     xt = torch.randn(x_orig.shape, generator=g)

@@ -1,12 +1,14 @@
 """Looking inside the UNet: what the hooks count and see, and what cutting a skip connection does."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from lessons_lib.lessons import one_step
 from lessons_lib.lessons import unet as inside
-from lessons_lib.models.digits import COURSE
+from lessons_lib.models.digits import COURSE, KINDS, make_unet
 from lessons_lib.models.unet import UNet
 from lessons_lib.test_digits import shown_digits
 from tests.part_b import ship
@@ -111,7 +113,7 @@ def test_what_a_condition_does_to_the_channels_is_what_the_block_gave(unet, ques
 
 
 def test_telling_the_same_changes_nothing(unet):
-    q = inside.ask(COURSE["class_conditioned"], torch.rand(1, 1, 28, 28), [3], timestep=100)
+    q = inside.ask(COURSE["class_conditioned"], torch.rand(1, 1, 28, 28), [3], time=100)
     rows = {r["told"]: r for r in inside.effect_of_conditions(unet, q)}
     assert rows["as asked"] == {"told": "as asked", "into up1": 0, "into up2": 0, "answer": 0}
     assert list(rows) == ["as asked", "t = 0", "t = 299", "class hidden", "the next digit"]
@@ -121,11 +123,30 @@ def test_telling_the_same_changes_nothing(unet):
 def test_a_right_answer_is_the_clean_digit():
     x = torch.from_numpy(shown_digits().images[:3]).float() / 255
     for network, settings in COURSE.items():
-        q = inside.ask(settings, x, [0, 0, 0], timestep=120)
+        q = inside.ask(settings, x, [0, 0, 0])
         torch.testing.assert_close(q.guess(q.target()), q.x0, rtol=0, atol=1e-4)
-        assert (q.t is None) == (network == "one_step")
+        assert (q.t is None) == (network in ("one_step", "pure_noise"))
     q = inside.ask(COURSE["one_step"], x, None)
     assert torch.equal(q.given, one_step.noised(x, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("network", "first"),
+    [("time_conditioned", r"\text{unflatten}+t_1"), ("class_conditioned", r"c_1\odot\text{unflatten}+t_1"),
+     ("time_flow", r"\text{unflatten}\odot t_1"), ("class_flow", r"c_1\odot\text{unflatten}+t_1"),
+     ("flow_matching", r"c_1\odot\text{unflatten}\odot t_1")],
+)  # fmt: skip
+def test_the_formula_is_what_the_network_does(network, first):
+    """The LaTeX by name, and what up1 really takes, by hooks."""
+    assert rf"\text{{up1}}\bigl({first}," in inside.conditioning_latex(KINDS[network])
+    unet = make_unet(replace(COURSE[network], num_hiddens=4)).eval()
+    x = torch.rand(2, 1, 28, 28, generator=torch.Generator().manual_seed(3))
+    q = inside.ask(COURSE[network], x, [3, 8])
+    g = inside.look_inside(unet, q.given, q.t, q.c)
+    for block, below, i in (("up1", "unflatten", 1), ("up2", "up1", 2)):
+        expected = g.gives[below] * (g.gives[f"class{i}"] if r"c_1" in first else 1)
+        time = g.gives[f"time{i}"]
+        torch.testing.assert_close(g.conditioned(block), expected * time if r"\odot t_1" in first else expected + time)
 
 
 def test_damage_is_measured_for_every_cut(tmp_path, monkeypatch):

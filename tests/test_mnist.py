@@ -12,7 +12,6 @@ from itertools import islice
 
 import pytest
 import torch
-from torch.nn.functional import mse_loss
 
 from lessons_lib import checkpoints
 from lessons_lib import mnist as data
@@ -20,20 +19,34 @@ from lessons_lib.curves import read_losses
 from lessons_lib.errors import LessonsError
 from lessons_lib.models import digits as sample
 from lessons_lib.models import unet
-from lessons_lib.models.digits import COURSE, NETWORKS, Settings, load_weights, make_unet, save_weights
+from lessons_lib.models.digits import COURSE, KINDS, NETWORKS, Settings, load_weights, make_unet, save_weights
+from lessons_lib.models.objective import OneStep
 from lessons_lib.models.precision import autocast_dtype
 from lessons_lib.models.unet import UNet, num_parameters
-from lessons_lib.training.digits import batch_loss, begin_from, train, training_samples
+from lessons_lib.training.digits import begin_from, train, training_samples
 
 # --- the UNet -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("network", "parameters"),
-    [("one_step", 7_891_073), ("time_conditioned", 1_996_417), ("class_conditioned", 2_019_201), ("flow_matching", 2_019_201)],
+    [
+        ("one_step", 7_891_073),
+        ("pure_noise", 7_891_073),
+        ("time_conditioned", 1_996_417),
+        ("class_conditioned", 2_019_201),
+        ("time_flow", 1_996_417),
+        ("class_flow", 2_019_201),
+        ("flow_matching", 2_019_201),
+    ],
 )
 def test_parameters_are_the_courses(network, parameters):
     assert num_parameters(make_unet(COURSE[network])) == parameters
+
+
+def test_every_network_has_the_courses_settings():
+    assert tuple(COURSE) == NETWORKS
+    assert all(settings.network == name for name, settings in COURSE.items())
 
 
 @pytest.mark.parametrize(
@@ -175,61 +188,7 @@ def test_another_split_is_refused():
         data.load_digits("validation")
 
 
-# --- the training loss --------------------------------------------------------------------------------------------------
-
-
-class Told(torch.nn.Module):
-    """A network that answers zeros and keeps what it was told."""
-
-    def forward(self, x, t=None, c=None):
-        self.x, self.t, self.c = x, t, c
-        return torch.zeros_like(x)
-
-
-def told(network, x, labels, seed=0, **changed):
-    settings = replace(COURSE[network], **changed)
-    net = Told()
-    loss = batch_loss(net, settings, x, labels, torch.Generator().manual_seed(seed))
-    return net, loss, torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))
-
-
-def test_the_one_step_loss_is_the_mse_to_the_clean_digit():
-    x, labels = torch.rand(64, 1, 28, 28), torch.arange(64) % 10
-    net, loss, eps = told("one_step", x, labels)
-    torch.testing.assert_close(net.x, x + 0.5 * eps)
-    assert loss.item() == pytest.approx(mse_loss(torch.zeros_like(x), x).item())
-    assert (net.t, net.c) == (None, None)
-
-
-@pytest.mark.parametrize("network", ["time_conditioned", "class_conditioned"])
-def test_the_diffusion_loss_is_ddpm_eq_14(network):
-    x, labels = torch.rand(500, 1, 28, 28), torch.arange(500) % 10
-    net, loss, eps = told(network, x, labels)
-    t = (net.t * 300).round().long()
-    assert 0 <= t.min() < 5 and 295 <= t.max() < 300  # noqa: PT018, every timestep may be drawn, no other
-    torch.testing.assert_close(net.t, t / 300)
-    torch.testing.assert_close(net.x, COURSE[network].schedule.add_noise(2 * x - 1, t, eps))
-    assert loss.item() == pytest.approx((eps**2).mean().item(), rel=1e-5)
-
-
-def test_the_flows_loss_is_the_mse_to_the_velocity():
-    x, labels = torch.rand(500, 1, 28, 28), torch.arange(500) % 10
-    net, loss, eps = told("flow_matching", x, labels)
-    assert 0 <= net.t.min() < 0.01 and 0.99 < net.t.max() <= 1  # noqa: PT018
-    t = net.t.view(-1, 1, 1, 1)
-    torch.testing.assert_close(net.x, (1 - t) * eps + t * (2 * x - 1))
-    assert loss.item() == pytest.approx(((2 * x - 1 - eps) ** 2).mean().item(), rel=1e-5)
-
-
-@pytest.mark.parametrize("network", ["class_conditioned", "flow_matching"])
-@pytest.mark.parametrize("dropout", [0.0, 0.1, 1.0])
-def test_the_class_is_hidden_as_often_as_said(dropout, network):
-    labels = torch.arange(3000) % 10
-    net, _, _ = told(network, torch.zeros(3000, 1, 2, 2), labels, class_dropout=dropout)
-    hidden = net.c.sum(1) == 0
-    assert hidden.float().mean().item() == pytest.approx(dropout, abs=0.02)
-    assert torch.equal(net.c[~hidden].argmax(1), labels[~hidden])
-    assert set(net.c.unique().tolist()) <= {0.0, 1.0}
+# --- settings -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -255,12 +214,14 @@ def test_impossible_settings_are_refused(changed, said):
 
 
 def test_the_courses_settings():
-    one, time_, class_, flows = (COURSE[n] for n in NETWORKS)
-    assert (one.num_hiddens, one.batch_size, one.lr, one.epochs, one.sigma) == (128, 256, 1e-4, 5, 0.5)
+    one, pure, time_, class_, *flows = COURSE.values()
+    for s, sigma in ((one, 0.5), (pure, 1.0)):
+        assert (s.num_hiddens, s.batch_size, s.lr, s.epochs, s.sigma) == (128, 256, 1e-4, 5, sigma)
     for s in (time_, class_):
         assert (s.num_hiddens, s.batch_size, s.lr, s.epochs, s.lr_final_factor, s.T) == (64, 128, 1e-3, 20, 0.1, 300)
     assert class_.class_dropout == 0.1
-    assert (flows.num_hiddens, flows.batch_size, flows.lr, flows.epochs) == (64, 64, 1e-2, 10)
+    for s in flows:
+        assert (s.num_hiddens, s.batch_size, s.lr, s.epochs, s.lr_final_factor) == (64, 64, 1e-2, 10, 0.1)
 
 
 # --- training -----------------------------------------------------------------------------------------------------------
@@ -406,12 +367,8 @@ def test_the_learning_rate_falls_a_step_per_epoch(digits, tmp_path, monkeypatch)
 
 
 def test_every_digit_is_seen_once_an_epoch_in_another_order(digits, tmp_path, monkeypatch):
-    from lessons_lib.training import digits as module
-
-    seen = []
-    monkeypatch.setattr(
-        module, "batch_loss", lambda net, s, x, y, g: (seen.append(x.sum((1, 2, 3))), batch_loss(net, s, x, y, g))[1]
-    )
+    seen, loss = [], OneStep.loss
+    monkeypatch.setattr(OneStep, "loss", lambda o, net, x, y, g: (seen.append(x.sum((1, 2, 3))), loss(o, net, x, y, g))[1])
     list(train(replace(TINY["one_step"], epochs=2), digits, tmp_path))
     first, second = torch.cat(seen[:7]), torch.cat(seen[7:])
     expected = (digits.images[:130].float() / 255).sum((1, 2, 3))
@@ -462,11 +419,10 @@ def test_a_full_disk_is_one_sentence_and_keeps_the_old_checkpoint(what, digits, 
 
 
 def test_a_loss_that_is_no_number_is_one_sentence_and_is_not_kept(digits, tmp_path, monkeypatch):
-    from lessons_lib.training import digits as module
-
     with closing(train(TINY["one_step"], digits, tmp_path)) as run:
         list(islice(run, 3))
-    monkeypatch.setattr(module, "batch_loss", lambda *args: batch_loss(*args) * float("nan"))
+    loss = OneStep.loss
+    monkeypatch.setattr(OneStep, "loss", lambda *args: loss(*args) * float("nan"))
     with pytest.raises(LessonsError, match="nan at step 4.*smaller lr than 0.0001"):
         list(train(TINY["one_step"], digits, tmp_path))
     about, tensors = checkpoints.load_checkpoint(tmp_path)
@@ -517,10 +473,8 @@ def test_weights_there_and_back(network, tmp_path):
 
 def inputs(network):
     g = torch.Generator().manual_seed(0)
-    x = torch.randn(3, 1, 28, 28, generator=g)
-    return {"one_step": (x,), "time_conditioned": (x, torch.rand(3, generator=g))}.get(
-        network, (x, torch.rand(3, generator=g), torch.eye(10)[:3])
-    )
+    kind, x = KINDS[network], torch.randn(3, 1, 28, 28, generator=g)
+    return x, torch.rand(3, generator=g) if kind.time else None, torch.eye(10)[:3] if kind.classes else None
 
 
 @pytest.mark.parametrize(

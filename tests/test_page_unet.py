@@ -5,7 +5,7 @@ import pytest
 from tests.pages import captions, opened
 from tests.part_b import ship, shown
 
-NETWORKS = ("one_step", "time_conditioned", "class_conditioned")
+NETWORKS = ("one_step", "time_conditioned", "class_conditioned", "flow_matching")
 
 
 def test_without_weights_the_architecture_still_stands(tmp_path, monkeypatch):
@@ -48,7 +48,7 @@ def test_cutting_a_skip_shows_both_guesses(tmp_path, monkeypatch):
 @pytest.mark.parametrize("bad", ["NaN", "inf", "-1", "99", "x"])
 def test_nonsense_in_the_link(bad, tmp_path, monkeypatch):
     ship(monkeypatch, tmp_path, class_conditioned=(1,))
-    names = ("network", "num_hiddens", "block", "t", "class", "place", "cut_7", "digit")
+    names = ("network", "num_hiddens", "block", "t", "t_flow", "class", "place", "cut_7", "digit")
     at = opened("unet", **{f"unet_{n}": bad for n in names}, seed=bad)
     assert not at.exception
     assert not at.error

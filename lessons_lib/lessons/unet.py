@@ -14,12 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from lessons_lib import kept, metrics
-from lessons_lib.images import from_uint8, from_unit
+from lessons_lib.images import from_uint8, from_unit, to_unit
+from lessons_lib.lessons import one_step
 from lessons_lib.lessons._common import SEED, Opening
 from lessons_lib.lessons._digits import still
-from lessons_lib.lessons.one_step import noised, to_unit
-from lessons_lib.models.digits import NUM_CLASSES, Settings, condition_of, epochs_of, last_epoch, network_at
+from lessons_lib.models.digits import KINDS, NUM_CLASSES, Kind, Settings, condition_of, epochs_of, last_epoch, network_at
 from lessons_lib.models.model import Model
+from lessons_lib.models.objective import Objective
 from lessons_lib.models.unet import UNet, num_parameters
 from lessons_lib.test_digits import shown_digits
 
@@ -51,13 +52,15 @@ def private_copy(unet: UNet) -> UNet:
 
 @cache
 @torch.no_grad()
-def architecture(num_hiddens: int, *, time_conditioned: bool = False, num_classes: int = 0) -> tuple[Block, ...]:
+def architecture(
+    num_hiddens: int, *, time_conditioned: bool = False, num_classes: int = 0, time_scales: bool = False
+) -> tuple[Block, ...]:
     """Every block of such a UNet in the order it runs, measured by hooks on one pass.
 
     The weights are random: only shapes are looked at.
     """
     with torch.random.fork_rng(devices=[]):
-        unet = UNet(num_hiddens, time_conditioned=time_conditioned, num_classes=num_classes).eval()
+        unet = UNet(num_hiddens, time_conditioned=time_conditioned, num_classes=num_classes, time_scales=time_scales).eval()
     made: list[Block] = []
     cost: dict[str, int] = {}
 
@@ -157,7 +160,7 @@ def without_skips(unet: UNet, cut: Collection[str]) -> UNet:
 class Question:
     """What a network is asked about digits x0 (B, 1, 28, 28) in [-1, 1], and how its answer becomes a clean guess.
 
-    given: the noisy picture it sees. t, c: its conditions or None. eps: the noise that was added.
+    given: the noisy picture it sees. t, c: its conditions or None. eps: the noise that was added. time: the time it stands for.
     """
 
     x0: Tensor
@@ -165,36 +168,44 @@ class Question:
     t: Tensor | None
     c: Tensor | None
     eps: Tensor
-    timestep: int
-    settings: Settings
+    time: float
+    objective: Objective
 
     def guess(self, answer: Tensor) -> Tensor:
-        """The clean picture in [-1, 1] that an answer means: itself for the one-step denoiser, else x0_hat, clipped."""
-        if self.settings.network == "one_step":
-            return from_unit(answer).clamp(-1, 1)
-        return self.settings.schedule.predict_x0(self.given, self.timestep, answer).clamp(-1, 1)
+        """The clean picture in [-1, 1] that an answer means."""
+        return self.objective.guess(answer, self.given, self.time)
 
     def picture(self) -> Tensor:
         """The noisy picture as something to look at in [-1, 1]."""
-        return from_unit(self.given) if self.settings.network == "one_step" else self.given
+        return self.objective.picture(self.given)
 
     def target(self) -> Tensor:
         """What the network was trained to answer."""
-        return (self.x0 + 1) / 2 if self.settings.network == "one_step" else self.eps
+        return self.objective.target(to_unit(self.x0), self.eps)
 
 
-def ask(settings: Settings, x: Tensor, labels: Sequence[int] | None, timestep: int = 150, seed: int = 180) -> Question:
-    """The question a network was trained on, for digits x (B, 1, 28, 28) in [0, 1]; labels of None hide the class."""
-    g = torch.Generator().manual_seed(seed)
-    eps = torch.randn(x.shape, generator=g)
-    if settings.network == "one_step":
-        return Question(from_unit(x), noised(x, settings.sigma, seed), None, None, eps, 0, settings)
-    xt = settings.schedule.add_noise(from_unit(x), timestep, eps)
-    t = torch.full((len(x),), timestep / settings.T)
-    c = None
-    if settings.network == "class_conditioned":
-        c = condition_of(labels).expand(len(x), NUM_CLASSES)
-    return Question(from_unit(x), xt, t, c, eps, timestep, settings)
+def ask(settings: Settings, x: Tensor, labels: Sequence[int] | None, time: float | None = None, seed: int = 180) -> Question:
+    """The question a network was trained on, for digits x (B, 1, 28, 28) in [0, 1]; labels of None hide the class.
+
+    time: one of the objective's, by default the middle one: a timestep of T, or a flow's t in [0, 1].
+    """
+    objective = settings.objective
+    time = objective.times[1] if time is None else time
+    eps = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))
+    c = condition_of(labels).expand(len(x), NUM_CLASSES) if KINDS[settings.network].classes else None
+    told = objective.told(torch.full((len(x),), time))
+    return Question(from_unit(x), objective.given(x, eps, time), told, c, eps, time, objective)
+
+
+def conditioning_latex(kind: Kind) -> str:
+    """What up1 and up2 take, as the course writes it: c_1 unflatten + t_1 and its like, in LaTeX."""
+
+    def line(i: int, below: str) -> str:
+        scaled = rf"c_{i}\odot" if kind.classes else ""
+        time = rf"\odot t_{i}" if kind.time == "scales" else f"+t_{i}" if kind.time else ""
+        return rf"&\text{{up{i}}}\bigl({scaled}\text{{{below}}}{time},\;\text{{skip}}\bigr)"
+
+    return r"\begin{align*}" + line(1, "unflatten") + r"\\" + line(2, "up1") + r"\end{align*}"
 
 
 CUTS: dict[str, tuple[str, ...]] = {
@@ -203,7 +214,7 @@ CUTS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-def damage(network: str, *, timestep: int = 150, num_images: int = 10) -> list[dict]:
+def damage(network: str, *, time: float | None = None, num_images: int = 10) -> list[dict]:
     """What cutting each skip connection does to the last shipped network, on test digits.
 
     Rows: cut; "loss", the mean squared error of what the network is to answer; "PSNR (dB)" of the clean guess.
@@ -212,7 +223,7 @@ def damage(network: str, *, timestep: int = 150, num_images: int = 10) -> list[d
     digits = shown_digits()
     every = len(digits.images) // num_images
     x = (from_uint8(digits.images[::every]) + 1) / 2
-    question = ask(settings, x, digits.labels[::every].tolist(), timestep)
+    question = ask(settings, x, digits.labels[::every].tolist(), time)
     rows = []
     for name, cut in CUTS.items():
         answer = look_inside(unet, question.given, question.t, question.c, cut).answer
@@ -223,7 +234,7 @@ def damage(network: str, *, timestep: int = 150, num_images: int = 10) -> list[d
 
 @torch.no_grad()
 def condition_by_time(unet: UNet, block: str, points: int = 61) -> tuple[list[float], Tensor]:
-    """(t / T, (points, channels)): what time1 or time2 adds to each channel, from t = 0 to T. Raises KeyError for no such block."""
+    """(t / T, (points, channels)): what time1 or time2 adds to each channel, or multiplies it by, from t = 0 to T. Raises KeyError for no such block."""
     t = torch.linspace(0, 1, points)
     return t.tolist(), dict(unet.named_children())[block](t[:, None]).flatten(1)
 
@@ -241,10 +252,10 @@ def effect_of_conditions(unet: UNet, question: Question) -> list[dict]:
     Rows: told; "into up1" and "into up2", the RMS change of the activations there, as a share of their own RMS; "answer",
     the same of the network's answer. The first row is what was asked, so all its changes are 0.
     """
-    T = question.settings.T
     told = {"as asked": (question.t, question.c)}
-    for t in (0, T - 1):
-        told[f"t = {t}"] = (torch.full_like(question.t, t / T), question.c)
+    first, _, last = question.objective.times
+    for t in (first, last):
+        told[f"t = {t:g}"] = (question.objective.told(torch.full_like(question.t, t)), question.c)
     if question.c is not None:
         told["class hidden"] = (question.t, torch.zeros_like(question.c))
         told["the next digit"] = (question.t, question.c.roll(1, 1))
@@ -266,7 +277,7 @@ def openings(model: Model) -> Iterator[Opening]:
     """What the last block on the way up makes of a noisy 7: its first channels, each on its own scale."""
     network = next((n for n in ("class_conditioned", "time_conditioned", "one_step") if epochs_of(n)), "class_conditioned")
     unet, trained = network_at(network, last_epoch(network))
-    question = ask(trained, to_unit(shown_digits().digit(7)), [7])
+    question = ask(trained, one_step.to_unit(shown_digits().digit(7)), [7])
     maps = look_inside(unet, question.given, question.t, question.c).gives["up2"][0, :8, None]
     low, high = maps.amin((1, 2, 3), keepdim=True), maps.amax((1, 2, 3), keepdim=True)
     chosen = {"pictures": "feature maps of up2", "network": network, "digit": 7, "t": question.timestep, "seed": SEED}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
+from typing import Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -14,11 +16,12 @@ from torch.nn.functional import one_hot
 
 from lessons_lib import checkpoints
 from lessons_lib.curves import read_losses
-from lessons_lib.denoisers import Conditioned, Denoiser, Network, Prediction
+from lessons_lib.denoisers import Conditioned, Denoiser
 from lessons_lib.errors import LessonsError
 from lessons_lib.models.batching import Batched
 from lessons_lib.models.model import Model
 from lessons_lib.models.names import TITLES
+from lessons_lib.models.objective import Eps, Flow, Objective, OneStep
 from lessons_lib.models.unet import UNet
 from lessons_lib.places import CACHE
 from lessons_lib.schedule import Schedule
@@ -57,17 +60,65 @@ class Settings:
         if self.num_digits is not None and self.num_digits < 1:
             raise ValueError(f"num_digits must be at least 1, got {self.num_digits!r}")
 
-    @property
+    @cached_property
     def schedule(self) -> Schedule:
         return Schedule.linear(self.T)
 
+    @cached_property
+    def objective(self) -> Objective:
+        """What the network learns to answer: its loss, how it is asked, how it walks."""
+        return KINDS[self.network].objective(self)
 
-NETWORKS = ("one_step", "time_conditioned", "class_conditioned", "flow_matching")
-WITH_CLASS = ("class_conditioned", "flow_matching")
+
+@dataclass(frozen=True)
+class Kind:
+    """What sets one network of the course apart from another: what it learns, and what its UNet is told.
+
+    time: what FCBlock(t) does to the feature maps, if there is one. classes: whether FCBlock(c) scales them.
+    """
+
+    objective: Callable[[Settings], Objective]
+    time: Literal["", "shifts", "scales"] = ""
+    classes: bool = False
+
+    @property
+    def conditions(self) -> dict:
+        """UNet's own arguments."""
+        return {
+            "time_conditioned": bool(self.time),
+            "num_classes": NUM_CLASSES if self.classes else 0,
+            "time_scales": self.time == "scales",
+        }
+
+
+def _eps(settings: Settings) -> Eps:
+    return Eps(settings.schedule, settings.class_dropout)
+
+
+def _flow(settings: Settings) -> Flow:
+    return Flow(settings.class_dropout)
+
+
+KINDS = {
+    "one_step": Kind(lambda s: OneStep(s.sigma)),
+    "pure_noise": Kind(lambda s: OneStep(s.sigma, signal=0.0)),
+    "time_conditioned": Kind(_eps, "shifts"),
+    "class_conditioned": Kind(_eps, "shifts", classes=True),
+    "time_flow": Kind(_flow, "scales"),
+    "class_flow": Kind(_flow, "shifts", classes=True),
+    "flow_matching": Kind(_flow, "scales", classes=True),
+}
+"""Every digits network by name. In the course of fall 2025, time_flow (unflatten * t1) and class_flow (c1 * unflatten + t1) stand
+where DDPM's two stood before. In flow_matching, whose weights ship, class and time both scale."""
+
+NETWORKS = tuple(KINDS)
 COURSE = {
     "one_step": Settings("one_step", num_hiddens=128, batch_size=256, epochs=5, lr=1e-4),
+    "pure_noise": Settings("pure_noise", num_hiddens=128, batch_size=256, epochs=5, lr=1e-4, sigma=1.0),
     "time_conditioned": Settings("time_conditioned", num_hiddens=64, batch_size=128, epochs=20, lr=1e-3, lr_final_factor=0.1),
     "class_conditioned": Settings("class_conditioned", num_hiddens=64, batch_size=128, epochs=20, lr=1e-3, lr_final_factor=0.1),
+    "time_flow": Settings("time_flow", num_hiddens=64, batch_size=64, epochs=10, lr=1e-2, lr_final_factor=0.1),
+    "class_flow": Settings("class_flow", num_hiddens=64, batch_size=64, epochs=10, lr=1e-2, lr_final_factor=0.1),
     "flow_matching": Settings("flow_matching", num_hiddens=64, batch_size=64, epochs=10, lr=1e-2, lr_final_factor=0.1),
 }
 
@@ -76,12 +127,7 @@ def make_unet(settings: Settings) -> UNet:
     """A fresh network with the seed's initial weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        return UNet(
-            settings.num_hiddens,
-            time_conditioned=settings.network != "one_step",
-            num_classes=NUM_CLASSES if settings.network in WITH_CLASS else 0,
-            time_scales=settings.network == "flow_matching",
-        )
+        return UNet(settings.num_hiddens, **KINDS[settings.network].conditions)
 
 
 def save_weights(path: Path, unet: UNet, settings: Settings, step: int) -> None:
@@ -104,21 +150,6 @@ def load_weights(path: str | Path) -> tuple[UNet, Settings]:
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as e:
         raise LessonsError(f"{Path(path).name} holds no digits network, or was cut short: copy it again or train it anew.") from e
     return unet.eval(), settings
-
-
-def network_of(unet: UNet, settings: Settings) -> Network:
-    """A UNet as a Network. Its condition is (B, 10): one-hot, or zeros for "any digit".
-
-    A diffusion network is asked at t in 0 .. T - 1 and answers eps. The flow-matching one is asked at t in [0, 1] and
-    answers, in the same place, the velocity: see flow.euler().
-    """
-    whole = 1 if settings.network == "flow_matching" else settings.T
-
-    def network(xt: Tensor, t: Tensor, condition: Tensor) -> Prediction:
-        c = condition if unet.num_classes else None
-        return Prediction(unet(xt.contiguous(memory_format=torch.channels_last), t / whole, c))
-
-    return network
 
 
 def condition_of(labels: list[int] | Tensor | None) -> Tensor:
@@ -232,7 +263,7 @@ def last_settings(network: str) -> Settings:
 def open_digits() -> Model:
     """The class-conditioned network as the lessons' smallest model: a prompt is a digit."""
     unet, settings = open_network("class_conditioned")
-    network = Batched(network_of(unet, settings))
+    network = Batched(settings.objective.network(unet))
 
     def digit(prompt: str) -> int | None:
         prompt = prompt.strip()

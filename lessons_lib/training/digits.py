@@ -20,29 +20,23 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn.functional import mse_loss, one_hot
 
-from lessons_lib import checkpoints, flow
+from lessons_lib import checkpoints
 from lessons_lib.denoisers import Conditioned, guided
 from lessons_lib.errors import LessonsError
-from lessons_lib.flow import euler
 from lessons_lib.mnist import DATA_DIR, Digits, load_digits
 from lessons_lib.models.digits import (
     COURSE,
     NETWORKS,
     NUM_CLASSES,
-    WITH_CLASS,
     Settings,
     condition_of,
-    denoise_once,
     load_weights,
     make_unet,
-    network_of,
     save_weights,
 )
 from lessons_lib.models.precision import autocast
 from lessons_lib.models.unet import UNet
-from lessons_lib.samplers import sample
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,31 +51,6 @@ class Progress:
     seconds_left: float
     samples: Tensor | None = None  # (N, 1, 28, 28) in [-1, 1], on the steps where sample grids were asked for
     checkpointed: bool = False
-
-
-def batch_loss(unet: UNet, settings: Settings, x: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-    """The training loss of one batch: the mean squared error of what the network is to predict.
-
-    Args: x (B, 1, 28, 28) float in [0, 1]; labels (B,) int64; generator on the CPU draws t, noise and hidden classes.
-    one_step: input x + sigma * eps, target x. Diffusion: x0 = 2x - 1 noised to t by DDPM eq. 4, target eps (eq. 14).
-    flow_matching: t uniform in [0, 1], a point on the straight path from eps to 2x - 1, target the path's velocity.
-    """
-    eps = torch.randn(x.shape, generator=generator).to(x.device)
-    if settings.network == "one_step":
-        return mse_loss(unet(x + settings.sigma * eps).float(), x)
-    flows = settings.network == "flow_matching"
-    if flows:
-        t = torch.rand(len(x), generator=generator).to(x.device)
-    else:
-        t = torch.randint(settings.T, (len(x),), generator=generator).to(x.device)
-    c = None
-    if settings.network in WITH_CLASS:
-        shown = torch.rand(len(x), 1, generator=generator).to(x.device) >= settings.class_dropout
-        c = one_hot(labels, NUM_CLASSES).float() * shown
-    if flows:
-        return mse_loss(unet(flow.between(eps, 2 * x - 1, t), t, c).float(), flow.velocity(eps, 2 * x - 1))
-    xt = settings.schedule.add_noise(2 * x - 1, t, eps)
-    return mse_loss(unet(xt, t / settings.T, c).float(), eps)
 
 
 def train(
@@ -141,7 +110,7 @@ def train(
             index = order[batch * settings.batch_size : (batch + 1) * settings.batch_size]
             with autocast(device):
                 x = images[index].float() / 255
-                loss = batch_loss(unet, settings, x, labels[index], _generator(settings.seed, step, 0))
+                loss = settings.objective.loss(unet, x, labels[index], _generator(settings.seed, step, 0))
             value = loss.item()
             if not math.isfinite(value):
                 saved_step = step  # the weights that gave it are not worth keeping: the last checkpoint stays
@@ -178,28 +147,19 @@ def training_samples(unet: UNet, settings: Settings, digits: Digits, n: int = 10
     """(n, 1, 28, 28) in [-1, 1] from a fixed seed: what the network makes at this moment of its training.
 
     The one-step denoiser shows noisy digits cleaned; the others walk from noise, those with a class to the digits 0 .. 9
-    at guidance 5. Leaves the network in training mode if it was.
+    at guidance 5. At most num_inference_steps steps. Leaves the network in training mode if it was.
     """
     training, device = unet.training, next(unet.parameters()).device
     g = torch.Generator().manual_seed(settings.seed)
     unet.eval()
     try:
-        if settings.network == "one_step":
-            x = digits.images[:n].float() / 255
-            z = x + settings.sigma * torch.randn(x.shape, generator=g)
-            return denoise_once(unet, z.to(device)).cpu().clamp(0, 1) * 2 - 1
-        network = network_of(unet, settings)
+        network = settings.objective.network(unet)
         labels = torch.arange(n) % NUM_CLASSES
         denoiser = Conditioned(network, condition_of(labels).to(device))
         if unet.num_classes:
             denoiser = guided(denoiser, Conditioned(network, condition_of(None).to(device)), 5.0)
-        xt = torch.randn(n, 1, 28, 28, generator=g).to(device)
-        if settings.network == "flow_matching":
-            walk = euler(denoiser, xt, num_inference_steps)
-        else:
-            steps = settings.schedule.spaced_timesteps(min(num_inference_steps, settings.T))
-            walk = sample(denoiser, settings.schedule, xt, steps, generator=g)
-        for step in walk:
+        xt = settings.objective.start(digits.images[:n].float() / 255, g).to(device)
+        for step in settings.objective.walk(denoiser, xt, num_inference_steps, generator=g):
             xt = step.x_prev
         return xt.cpu().clamp(-1, 1)
     finally:

@@ -243,11 +243,11 @@ def answers_to_nothing(seed: int):
 
 
 @st.cache_data(max_entries=64, show_spinner="cutting skip connections ...")
-def skip_damage(network: str, timestep: int) -> list[dict]:
+def skip_damage(network: str, time: float) -> list[dict]:
     """inside.damage() as a table's rows."""
     from lessons_lib.lessons.unet import damage
 
     return [
         {"skips": r["skips"], "loss": f"{r['loss']:.4f}", "PSNR (dB)": f"{r['PSNR (dB)']:.1f}"}
-        for r in damage(network, timestep=timestep)
+        for r in damage(network, time=time)
     ]
