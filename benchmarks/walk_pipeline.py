@@ -24,6 +24,7 @@ PROMPT, SCALE, SEED = "a penguin", 3.0, 180
 
 def ours(exactly: bool):
     """Returns a walk: () -> (3, 32, 32) array in [-1, 1]."""
+    from lessons_lib import serving
     from lessons_lib.lessons import walks
     from lessons_lib.models import batching
     from lessons_lib.models.opening import open_model
@@ -31,6 +32,7 @@ def ours(exactly: bool):
 
     if exactly:
         batching.autocast = nullcontext
+    serving.begin()
     model = open_model("emoji")
     warming = threading.Thread(target=model.warm)  # as a page does
     warming.start()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -26,20 +26,44 @@ class Denoiser(Protocol):
     def __call__(self, xt: Tensor, t: int) -> Prediction: ...
 
 
-Network = Callable[[Tensor, Tensor, Tensor], Prediction]
-"""A whole network: xt (B, C, H, W), t (B,) int64, condition (B, ...) -> Prediction for the batch."""
+Condition = Tensor | dict[str, Tensor]
+"""What a network is told besides xt and t: a tensor (B, ...), or several by name. What they are, the network knows."""
+
+Network = Callable[[Tensor, Tensor, Condition], Prediction]
+"""A whole network: xt (B, C, H, W), t (B,) int64, condition with B rows -> Prediction for the batch."""
+
+
+def joined(conditions: Sequence[Condition]) -> Condition:
+    """Conditions of one kind as one, batch after batch."""
+    if isinstance(conditions[0], dict):
+        return {name: torch.cat([c[name] for c in conditions]) for name in conditions[0]}
+    return torch.cat(list(conditions))
+
+
+def repeated(condition: Condition, n: int) -> Condition:
+    """A condition of one row for n pictures; one that has n rows stays as it is."""
+    if isinstance(condition, dict):
+        return {name: repeated(part, n) for name, part in condition.items()}
+    return condition.expand(n, *condition.shape[1:])
+
+
+def shape_of(condition: Condition) -> tuple:
+    """What two conditions must have in common to be joined: their names and shapes, without the batch."""
+    if isinstance(condition, dict):
+        return tuple((name, part.shape[1:]) for name, part in condition.items())
+    return condition.shape[1:]
 
 
 @dataclass(frozen=True, eq=False)
 class Conditioned:
     """A network with its condition bound: a Denoiser.
 
-    condition: (1, ...) for all pictures alike, or (B, ...) one each. What a condition is, the network knows: a prompt's
-    embedding, a one-hot digit.
+    condition: (1, ...) for all pictures alike, or (B, ...) one each, or several such by name. What a condition is, the network
+    knows: a prompt's embedding, a one-hot digit.
     """
 
     network: Network
-    condition: Tensor
+    condition: Condition
 
     def __call__(self, xt: Tensor, t: int) -> Prediction:
         return ask([self], [xt], t)[0]
@@ -89,11 +113,9 @@ def ask(denoisers: list[Denoiser], xts: list[Tensor], t: int) -> list[Prediction
             answers[i] = leaf(xt, t)
     for places in shared.values():
         sizes = [len(leaves[i][1]) for i in places]
-        conditions = [
-            leaves[i][0].condition.expand(n, *leaves[i][0].condition.shape[1:]) for i, n in zip(places, sizes, strict=True)
-        ]
+        conditions = [repeated(leaves[i][0].condition, n) for i, n in zip(places, sizes, strict=True)]
         x = torch.cat([leaves[i][1] for i in places])
-        eps, variance = leaves[places[0]][0].network(x, torch.full((len(x),), t, device=x.device), torch.cat(conditions))
+        eps, variance = leaves[places[0]][0].network(x, torch.full((len(x),), t, device=x.device), joined(conditions))
         variances = variance.split(sizes) if variance is not None else [None] * len(sizes)
         for i, e, v in zip(places, eps.split(sizes), variances, strict=True):
             answers[i] = Prediction(e, v)

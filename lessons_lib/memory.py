@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 M_ARENA_MAX = -8  # malloc.h
+THAW = 1800  # seconds that what was set aside stays out of collections
+
+_set_aside: float | None = None  # when
 
 
 def few_heaps() -> None:
-    """At the start: let all threads share two heaps, where malloc is glibc's.
+    """At the start, before threads come: let all of them share two heaps, where malloc is glibc's.
 
     Every run of a page is a thread of its own. Given up to eight heaps a core, what one thread leaves free no other uses,
     and a server grew by a megabyte a walk though it held no more than before.
@@ -33,10 +37,21 @@ def importing() -> Iterator[None]:
 
 
 def after_opening() -> None:
-    """Modules and networks stay: from now on a collection looks at sessions alone and takes milliseconds."""
+    """Modules and networks stay: from now on a collection looks at sessions alone and takes milliseconds.
+
+    What sessions hold at this moment is set aside with them. It is looked at again when the next model opens, and by
+    before_run() every THAW seconds, so nothing of theirs stays for ever.
+    """
+    global _set_aside
+    gc.unfreeze()
+    gc.collect()
     gc.freeze()
+    _set_aside = time.monotonic()
 
 
 def before_run() -> None:
     """Free what earlier runs left in cycles, their messages to the browser among it: megabytes each."""
-    gc.collect()
+    if _set_aside is not None and time.monotonic() - _set_aside > THAW:
+        after_opening()  # some tenths of a second
+    else:
+        gc.collect()

@@ -1,5 +1,6 @@
 """Fixtures: the app, served as people run it, and Chromium to drive it."""
 
+import io
 import os
 import shutil
 import socket
@@ -10,6 +11,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from lessons_lib import log
 from lessons_lib.places import ROOT
 
 QUIET = (
@@ -33,6 +35,15 @@ def exact(monkeypatch):
     from lessons_lib.models import batching
 
     monkeypatch.setattr(batching, "autocast", nullcontext)
+
+
+@pytest.fixture
+def logged(monkeypatch):
+    """What the library logs during this test, as it stands on stderr."""
+    handler = log.handler(io.StringIO())
+    monkeypatch.setattr(log.LIBRARY, "handlers", [handler])
+    monkeypatch.setattr(log.LIBRARY, "propagate", False)
+    return handler.stream
 
 
 @pytest.fixture(scope="session")

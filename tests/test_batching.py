@@ -1,5 +1,6 @@
 """Many sessions, one network: each gets its own answer, its own error, and its turn."""
 
+import ctypes
 import subprocess
 import sys
 import threading
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from lessons_lib.denoisers import Conditioned, Prediction, guided
+from lessons_lib.errors import LessonsError
 from lessons_lib.models import batching
 from lessons_lib.models.batching import MAX_BATCH, Batched
 from lessons_lib.models.precision import autocast_dtype
@@ -221,11 +223,14 @@ def test_answers_can_be_used_where_gradients_are_on():
 
 
 CORES = """
-import threading, torch
+import sys, threading, torch
+from lessons_lib import serving
 from lessons_lib.models.batching import Batched
 from lessons_lib.denoisers import Prediction
 
 torch.set_num_threads(2)
+if sys.argv[1] == "app":
+    serving.begin()
 seen = {}
 
 def network(xt, t, condition):
@@ -241,6 +246,266 @@ print(seen["worker"], seen["other"], torch.get_num_threads())
 """
 
 
-def test_the_worker_alone_has_more_than_one_core():
-    said = subprocess.run([sys.executable, "-c", CORES], capture_output=True, text=True, check=True)
-    assert said.stdout.split() == ["2", "1", "1"]
+@pytest.mark.parametrize(("where", "cores"), [("app", "2 1 1"), ("notebook", "2 2 2")])
+def test_in_the_app_the_worker_alone_has_more_than_one_core(where, cores):
+    """A notebook keeps the threads it had: a constructor of the library does not take them away."""
+    said = subprocess.run([sys.executable, "-c", CORES, where], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == cores
+
+
+# --- several named tensors as a condition --------------------------------------------------------------------------------
+
+
+class Named:
+    """eps = xt * condition["scale"] + condition["level"], as Network's condition in two parts."""
+
+    def __init__(self):
+        self.batches = []
+
+    def __call__(self, xt, t, condition):
+        self.batches.append(len(xt))
+        assert condition["level"].dtype == torch.int64
+        return Prediction(xt * condition["scale"].view(-1, 1, 1, 1) + condition["level"].view(-1, 1, 1, 1))
+
+
+def test_a_condition_of_several_tensors_goes_through_in_one_batch(patient):
+    network = Named()
+    requests = [(*request(i)[:2], {"scale": torch.tensor([float(i)]), "level": torch.tensor([i * 1000 + 1])}) for i in range(7)]
+    for r, answer in zip(requests, all_at_once(Batched(network), requests), strict=True):
+        assert torch.equal(answer.eps, Named()(*r).eps)
+    assert len(network.batches) < 4
+    assert all(n % 2 == 0 for n in network.batches), "made even"
+
+
+def test_a_condition_of_several_tensors_is_bound_and_guided_as_one_tensor_is():
+    """One row for all pictures, or one each."""
+    network = Named()
+    each = {"scale": torch.tensor([2.0, 3.0]), "level": torch.tensor([5, 7])}
+    for_all = {"scale": torch.tensor([1.0]), "level": torch.tensor([0])}
+    xt = torch.randn(2, 1, 4, 4)
+    answer = guided(Conditioned(network, each), Conditioned(network, for_all), 2.0)(xt, 10)
+    torch.testing.assert_close(
+        answer.eps, xt + 2 * (xt * each["scale"].view(-1, 1, 1, 1) + torch.tensor([5, 7]).view(-1, 1, 1, 1) - xt)
+    )
+    assert network.batches == [4], "both branches in one pass"
+
+
+def test_conditions_of_other_kinds_do_not_mix(patient):
+    def network(xt, t, condition):
+        return Prediction(xt + (condition["a"] if isinstance(condition, dict) else condition).view(len(xt), -1)[0, 0])
+
+    one, two = torch.full((1, 1), 1.0), torch.full((1, 2), 2.0)
+    requests = [(*request(0)[:2], c) for c in (one, two, {"a": one}, {"a": two}, {"a": two, "b": one})]
+    for (xt, _, _), answer, added in zip(requests, all_at_once(Batched(network), requests), (1, 2, 1, 2, 2), strict=True):
+        torch.testing.assert_close(answer.eps, xt + added)
+
+
+# --- a worker that can be relied on --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_worker(monkeypatch):
+    """A worker of this test's own, which it may break."""
+    monkeypatch.setattr(batching, "LOOK", 0.05)
+    worker = batching._Worker()
+    monkeypatch.setattr(batching, "_worker", worker)
+    yield worker
+    worker._end()
+
+
+def raise_in(thread, error):
+    """Raise an error in another thread, wherever it is."""
+    assert ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(error)) == 1
+
+
+def test_a_worker_that_was_killed_is_started_again(own_worker, logged):
+    batched = Batched(Network())
+    batched(*request(1))
+    first = own_worker._thread
+    with own_worker._lock:
+        own_worker._ending = True  # as if something had ended the thread: it leaves its loop
+        own_worker._lock.notify()
+    first.join(timeout=5)
+    assert not first.is_alive()
+    own_worker._ending = False
+    requests = [request(i) for i in range(5)]
+    for r, answer in zip(requests, all_at_once(batched, requests), strict=True):
+        torch.testing.assert_close(answer.eps, Network()(*r).eps)
+    assert own_worker._thread is not first
+    assert "batch worker's thread has ended" in logged.getvalue()
+
+
+@pytest.mark.parametrize("times", [1, 2, 5])
+def test_killed_in_the_middle_of_a_batch_everyone_hears_of_it(own_worker, times, logged):
+    """SystemExit raised in the worker's thread while a network computes, and again while it recovers."""
+
+    class Slow(Network):
+        def __call__(self, xt, t, condition):
+            for _ in range(20):  # a thread is interrupted between two lines of Python
+                time.sleep(0.01)
+            return super().__call__(xt, t, condition)
+
+    batched = Batched(Slow())
+
+    def kill():
+        for _ in range(times):
+            time.sleep(0.08)
+            raise_in(own_worker._thread, SystemExit)
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    requests = [request(i, n=MAX_BATCH) for i in range(6)]  # each a batch of its own
+    answers = all_at_once(batched, requests)
+    killer.join()
+    failed = [a for a in answers if isinstance(a, Exception)]
+    assert all(isinstance(a, LessonsError) and "press Run again" in str(a) for a in failed), failed
+    assert len(failed) <= times
+    for r, answer in zip(requests, answers, strict=True):
+        if not isinstance(answer, Exception):
+            torch.testing.assert_close(answer.eps, Network()(*r).eps)
+    assert batched(*request(2)).eps.shape == (1, 1, 4, 4)
+    assert "SystemExit" in logged.getvalue() or "has ended" in logged.getvalue()
+
+
+def test_an_error_between_batches_fails_one_and_the_rest_are_answered(own_worker, monkeypatch, logged):
+    trouble = iter([RuntimeError("between batches"), MemoryError()])
+    enough = batching._Worker._enough
+
+    def breaks(self):
+        for error in trouble:
+            raise error
+        return enough(self)
+
+    monkeypatch.setattr(batching._Worker, "_enough", breaks)
+    requests = [request(i) for i in range(8)]
+    answers = all_at_once(Batched(Network()), requests)
+    failed = [a for a in answers if isinstance(a, Exception)]
+    assert sorted(type(a).__name__ for a in failed) == ["MemoryError", "RuntimeError"]
+    for r, answer in zip(requests, answers, strict=True):
+        if answer not in failed:
+            torch.testing.assert_close(answer.eps, Network()(*r).eps)
+    assert "goes on after an error of its own" in logged.getvalue()
+    assert "between batches" in logged.getvalue()
+
+
+def test_a_full_queue_refuses_with_one_sentence_and_answers_all_others(own_worker, monkeypatch):
+    monkeypatch.setattr(batching, "MAX_WAITING", 5)
+    go = threading.Event()
+
+    def network(xt, t, condition):
+        go.wait(10)
+        return Prediction(xt)
+
+    batched, answers = Batched(network), []
+
+    def ask(i):
+        try:
+            answers.append(batched(*request(i, n=MAX_BATCH)))
+        except LessonsError as e:
+            answers.append(e)
+
+    threads = [threading.Thread(target=ask, args=(i,), daemon=True) for i in range(20)]
+    for thread in threads:
+        thread.start()
+    until(lambda: len(answers) == 14)  # one is computed, five wait, the rest are refused at once
+    go.set()
+    for thread in threads:
+        thread.join(timeout=10)
+    refused = [a for a in answers if isinstance(a, LessonsError)]
+    assert len(refused) == 14
+    assert all("5 steps are waiting" in str(a) for a in refused)
+    assert len(answers) == 20
+
+
+def test_nobody_waits_for_ever_for_a_network_that_hangs(own_worker, logged):
+    go = threading.Event()
+
+    def hangs(xt, t, condition):
+        go.wait(30)
+        return Prediction(xt)
+
+    batched = Batched(hangs, patience=0.3)
+    started = time.monotonic()
+    answers = all_at_once(batched, [request(i, n=MAX_BATCH) for i in range(3)])
+    assert time.monotonic() - started < 5
+    assert all(isinstance(a, LessonsError) and "answered nobody for" in str(a) for a in answers)
+    assert "gave up" in logged.getvalue()
+    go.set()
+    until(lambda: not own_worker._batch)
+    assert len(batched(*request(1)).eps) == 1, "and once it answers again, it serves again"
+
+
+def test_a_long_queue_is_not_a_network_that_hangs(own_worker):
+    """Patience is for no progress at all, not for waiting one's turn."""
+    batched = Batched(Network(seconds=0.2), patience=0.5)
+    answers = all_at_once(batched, [request(i, n=MAX_BATCH) for i in range(8)])
+    assert not [a for a in answers if isinstance(a, Exception)]
+
+
+def test_who_waits_behind_a_slow_network_has_its_patience(own_worker):
+    slow, quick = Batched(Network(seconds=0.8), patience=5), Batched(Network(), patience=0.2)
+    first = threading.Thread(target=lambda: slow(*request(1)), daemon=True)
+    first.start()
+    until(lambda: own_worker._batch)
+    assert len(quick(*request(2)).eps) == 1
+    first.join()
+
+
+@pytest.mark.slow
+def test_hundreds_of_threads_that_come_and_go(own_worker):
+    """Each with a network of several, asking a few times: every one gets its own answers."""
+    networks = [Batched(Network()) for _ in range(3)]
+    wrong, done = [], []
+
+    def session(i):
+        network, g = networks[i % 3], request(i % 7 + 1, n=1 + i % 4)
+        for _ in range(10):
+            if not torch.equal(network(*g).eps, Network()(*g).eps):
+                wrong.append(i)
+        done.append(i)
+
+    threads = [threading.Thread(target=session, args=(i,), daemon=True) for i in range(150)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert not wrong
+    assert len(done) == 150
+
+
+def test_at_the_end_of_the_process_nobody_is_left_waiting(own_worker):
+    go = threading.Event()
+
+    def network(xt, t, condition):
+        go.wait(10)
+        return Prediction(xt)
+
+    batched, answers = Batched(network), []
+
+    def ask(i):
+        try:
+            answers.append(batched(*request(i, n=MAX_BATCH)))
+        except LessonsError as e:
+            answers.append(e)
+
+    threads = [threading.Thread(target=ask, args=(i,), daemon=True) for i in range(3)]
+    for thread in threads:
+        thread.start()
+    until(lambda: len(own_worker._waiting) == 2)
+    ending = threading.Thread(target=own_worker._end)
+    ending.start()
+    until(lambda: len(answers) == 2)
+    go.set()
+    ending.join(timeout=5)
+    assert sum(isinstance(a, LessonsError) for a in answers) == 2
+    with pytest.raises(LessonsError):
+        batched(*request(1))
+
+
+def until(true, seconds=5):
+    """Wait until something is true."""
+    for _ in range(int(seconds * 200)):
+        if true():
+            return
+        time.sleep(0.005)
+    pytest.fail("it did not become true")

@@ -1,9 +1,13 @@
 """A server's memory: many threads share few heaps, so what one leaves free the others use."""
 
+import gc
 import subprocess
 import sys
+import weakref
 
 import pytest
+
+from lessons_lib import memory
 
 HEAPS = """
 import ctypes, sys, threading
@@ -38,3 +42,48 @@ def test_threads_share_two_heaps():
         pytest.skip("malloc is not glibc's")
     assert many > 4
     assert heaps("few") <= 3  # the two, and the main one where it had been there before
+
+
+class Session:
+    """Something that holds itself, as what a session leaves behind does."""
+
+    def __init__(self):
+        self.itself = self
+
+
+@pytest.fixture
+def thawed(monkeypatch):
+    monkeypatch.setattr(memory, "_set_aside", None)
+    yield
+    gc.unfreeze()
+
+
+def test_what_a_session_held_when_a_model_opened_is_freed_later(thawed, monkeypatch):
+    session = Session()
+    memory.after_opening()
+    gone = weakref.ref(session)
+    del session
+    memory.before_run()
+    assert gone() is not None, "set aside: a collection does not look at it"
+    monkeypatch.setattr(memory, "THAW", -1)
+    memory.before_run()
+    assert gone() is None
+
+
+def test_opening_another_model_frees_it_too(thawed):
+    session = Session()
+    memory.after_opening()
+    gone = weakref.ref(session)
+    del session
+    memory.after_opening()
+    assert gone() is None
+    assert gc.get_freeze_count() > 0
+
+
+def test_what_came_after_the_opening_is_freed_before_the_next_run(thawed):
+    memory.after_opening()
+    session = Session()
+    gone = weakref.ref(session)
+    del session
+    memory.before_run()
+    assert gone() is None

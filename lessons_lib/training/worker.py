@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
 import signal
 import sys
 import time
-import traceback
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -17,11 +17,14 @@ import torch
 from lessons_lib.checkpoints import checkpoint_files, write_atomically
 from lessons_lib.errors import LessonsError
 from lessons_lib.images import to_uint8
+from lessons_lib.log import set_up
 from lessons_lib.mnist import DATA_DIR, load_digits
 from lessons_lib.pictures import picture_of, to_png
 from lessons_lib.training import runs
 from lessons_lib.training.digits import train
 from lessons_lib.training.lock import take
+
+log = logging.getLogger(__name__)
 
 EVERY = 0.5  # seconds between two progress files
 GRIDS = 24  # sample grids in a whole run, and one early
@@ -82,13 +85,14 @@ def main(folder: Path, inherited: int | None = None) -> bool:
     except KeyboardInterrupt:  # checkpointed; found as interrupted, and goes on when it is tended
         return False
     except LessonsError as e:
+        log.warning("training ended", exc_info=e)
         _last(tell, "failed", said=str(e))
     except (MemoryError, RuntimeError) as e:
-        traceback.print_exc()
+        log.error("training ended", exc_info=e)
         why = (str(e) or "memory ran out").splitlines()[0][:300]
         _last(tell, "failed", said=f"Training ended: {why}. Try a smaller batch_size or num_hiddens.")
     except Exception as e:  # said, and not tried again by itself: what is unforeseen would only happen again
-        traceback.print_exc()
+        log.error("training ended", exc_info=e)
         _last(tell, "failed", said=f"Training ended: {type(e).__name__}: {e}"[:300])
     finally:
         lock.close()
@@ -115,6 +119,7 @@ def give_way() -> None:
 def process(folder: Path, inherited: int | None = None) -> None:
     """The whole life of a worker's process: train, and then see whose turn it is, even when no page is open."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    set_up()
     give_way()
     if main(folder, inherited):
         runs.FOLDER = folder.parent

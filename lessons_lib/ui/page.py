@@ -10,14 +10,15 @@ from pathlib import Path
 
 import streamlit as st
 
-from lessons_lib import memory
+from lessons_lib import memory, serving
 from lessons_lib.catalogue import PARTS, Lesson, lesson, written
 from lessons_lib.errors import LessonsError
 from lessons_lib.ui import hand_in, save, waiting
 from lessons_lib.ui.controls import key_of, model_name
 from lessons_lib.ui.typed import sentence
 
-memory.few_heaps()  # once a process, by the first page, before the threads come
+log = logging.getLogger(__name__)
+serving.begin()  # by the first page of the process, before torch is imported
 
 ICON = Path(__file__).with_name("icon.png")  # a strawberry of stage 2; a named icon would be fetched from the internet
 STYLE = """
@@ -120,15 +121,21 @@ def lesson_page(slug: str, *, models: Sequence[str] | None = ()) -> Iterator[Les
         with nullcontext() if "torch" in sys.modules else memory.importing():
             yield this
     except LessonsError as e:
-        st.error(sentence(str(e)), icon=":material/error:")
+        tell(e, slug)
     except ImportError as e:
-        logging.getLogger(__name__).exception("lesson %s: a library cannot be imported", slug)
-        why = (
+        error = LessonsError(
             f"A library that this lesson needs cannot be imported ({e}): pip install -r requirements.txt mends a broken install."
         )
-        st.error(sentence(why), icon=":material/error:")
+        error.__cause__ = e
+        tell(error, slug)
     hand_in.collect(slug, st.session_state.get("model", "") if models != () else "")
     _footer(this)
+
+
+def tell(error: LessonsError, where: str) -> None:
+    """Show the one sentence on the page; what it came from goes to the log."""
+    st.error(sentence(str(error)), icon=":material/error:")
+    log.warning("%s: %s", where, error, exc_info=error if error.__cause__ else None)
 
 
 def _list_of_lessons(this: Lesson) -> None:

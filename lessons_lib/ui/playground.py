@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,8 @@ from lessons_lib.ui import pictures, save, waiting
 from lessons_lib.ui.cards import card
 from lessons_lib.ui.filmstrip import LABELS
 
+log = logging.getLogger(__name__)
+
 # While a walk runs, nothing of the one before is to be seen. It keeps its height, so that nothing moves; only a page's own row
 # of pictures, which follows a stream that is not such a row itself, makes room for it. When all is drawn anew nothing is
 # stale any more, and the next run of the script takes the style away.
@@ -35,13 +38,13 @@ def warm(model: str) -> None:
     import threading
 
     def work() -> None:
-        from contextlib import suppress
-
         from lessons_lib.errors import LessonsError
         from lessons_lib.models.opening import open_model
 
-        with suppress(LessonsError):  # said when Run is pressed
+        try:
             open_model(model).warm()
+        except LessonsError as e:  # said when Run is pressed
+            log.warning("%s was not opened ahead: %s", model, e, exc_info=e if e.__cause__ else None)
         memory.after_opening()
 
     if (model, "warm") not in _warmed:
