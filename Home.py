@@ -5,22 +5,10 @@ from lessons_lib.ui.cards import card
 from lessons_lib.ui.filmstrip import hero
 from lessons_lib.ui.playground import warm
 
-STYLE = """
-<style>
-  /* the whole card is the link, and its words begin where the pictures do */
-  [class*="st-key-card_"] { position: relative; gap: .6rem; }
-  [class*="st-key-card_"]:hover { border-color: currentColor; }
-  [class*="st-key-card_"] [data-testid="stPageLink-NavLink"] { padding: 0; background: none; position: static; }
-  [class*="st-key-card_"] [data-testid="stPageLink-NavLink"]::after { content: ""; position: absolute; inset: 0; }
-  .st-key-begin [data-testid="stPageLink-NavLink"] { background: light-dark(#3b4cc0, #9aa8ff); padding: .5rem 1rem; }
-  .st-key-begin [data-testid="stPageLink-NavLink"] * { color: light-dark(#fff, #12141c); font-weight: 600; }
-</style>
-"""
-
 with page.lesson_page("home"):
     import streamlit as st
 
-    st.html(STYLE)
+    page.style("home")
 
     names = [n for n in ("emoji", "mnist") if opening_path("hero", n).exists()]
     words, moving = st.columns(2, gap="large", vertical_alignment="center")
@@ -32,9 +20,7 @@ with page.lesson_page("home"):
         )
         first = written()[0]
         with st.container(key="begin"):
-            st.page_link(
-                first.file, label=f"Begin with {first.title}", icon=":material/play_arrow:", query_params=page.travelling()
-            )
+            page.link_to(first, f"Begin with {first.title}", ":material/play_arrow:")
     film = Film.load(opening_path("hero", names[0])) if names else None
     if film is not None:
         with moving:
@@ -45,7 +31,7 @@ with page.lesson_page("home"):
         lessons = [x for x in written() if x.part == part]
         if not lessons:
             continue
-        st.subheader(title, anchor=False)
+        st.header(title, anchor=False)
         for row in range(0, len(lessons), 3):
             three = lessons[row : row + 3]
             for column, lesson in zip(st.columns(3), three, strict=False):
@@ -53,7 +39,7 @@ with page.lesson_page("home"):
                     picture = card(lesson.slug)
                     if picture is not None:
                         st.image(picture[0], alt=picture[1], width="stretch")
-                    st.page_link(lesson.file, label=f"**{lesson.title}**", query_params=page.travelling())
+                    page.link_to(lesson, f"**{lesson.title}**")
                     st.caption(lesson.summary)
     st.caption("For the class: open a lesson, set its sliders, and copy the link. It opens exactly there for everyone.")
     if names:

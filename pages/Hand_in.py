@@ -52,7 +52,7 @@ with page.lesson_page("hand_in") as lesson:
                     head.markdown(f":material/radio_button_unchecked: **{that.title}** · not made yet")
                 else:
                     head.checkbox(f"**{that.title}** · made {as_typed(record.made)}", True, key=f"hand_in_{slug}")
-                go.page_link(that.file, label="Open", icon=":material/arrow_forward:", query_params=page.travelling())
+                page.link_to(that, "Open", ":material/arrow_forward:", place=go)
                 st.caption(" · ".join(wanted))
                 if record is not None:
                     with st.container(horizontal=True, gap="small"):

@@ -38,11 +38,11 @@ with page.lesson_page("hybrids", models=None) as lesson:
         for p in (far_prompt, near_prompt):
             pictures.unknown_words_hint(model, p)
         kernel_size = controls.select_slider(
-            lesson.slug, f"kernel_size_{name}", tuple(range(3, 34, 2)), kernel_default, label="kernel_size",
+            lesson.slug, f"kernel_size_{name}", tuple(range(3, 34, 2)), kernel_default, argument="kernel_size",
             help="pixels; the course's 33 at 64x64, scaled to this model's pictures",
         )  # fmt: skip
         sigma = controls.slider(
-            lesson.slug, f"sigma_{name}", 0.2, 4.0, sigma_default, 0.1, label="sigma",
+            lesson.slug, f"sigma_{name}", 0.2, 4.0, sigma_default, 0.1, argument="sigma", label="width of the blur: sigma",
             help="pixels; the course's 2 at 64x64, scaled to this model's pictures",
         )  # fmt: skip
         guidance_scale = controls.slider(lesson.slug, "guidance_scale", 1.0, 15.0, model.guidance_scale, 0.5)

@@ -1,4 +1,4 @@
-from lessons_lib.ui import controls, page, pictures
+from lessons_lib.ui import controls, page, pictures, view
 from lessons_lib.ui.filmstrip import filmstrip
 from lessons_lib.ui.microscope import microscope
 from lessons_lib.ui.playground import meanwhile, play, warm
@@ -40,7 +40,7 @@ with page.lesson_page("prompts", models=None) as lesson:
         if "emoji" in available():
             st.page_link(
                 lesson.file, label="Open this lesson on the small text-to-image model", icon=":material/arrow_outward:",
-                query_params={**page.travelling(), "model": "emoji"},
+                query_params={**view.travelling(), "model": "emoji"},
             )  # fmt: skip
     elif name == "emoji":
         what_the_model_knows(lesson.slug)
@@ -54,7 +54,7 @@ with page.lesson_page("prompts", models=None) as lesson:
     def asked(argument: str, default: str) -> str:
         """A prompt to type, or one of the file's to choose."""
         if own_words:
-            return controls.select(lesson.slug, f"own_{argument}", model.prompts, default=default, label=argument)
+            return controls.select(lesson.slug, f"own_{argument}", model.prompts, default=default, argument=argument)
         prompt = controls.prompt(lesson.slug, model, name=argument, default=default)
         pictures.unknown_words_hint(model, prompt)
         return prompt
@@ -118,7 +118,7 @@ with page.lesson_page("prompts", models=None) as lesson:
     with left:
         far, near = asked("logo_far", far_default), asked("logo_near", near_default)
         sigma = controls.slider(
-            lesson.slug, f"logo_sigma_{name}", 0.2, 4.0, sigma_default, 0.1, label="logo_sigma",
+            lesson.slug, f"logo_sigma_{name}", 0.2, 4.0, sigma_default, 0.1, argument="logo_sigma",
             help="pixels; the smaller, the more belongs to logo_far",
         )  # fmt: skip
         st.caption("seed and guidance_scale are those above.")

@@ -42,7 +42,7 @@ with page.lesson_page("denoise", models=None) as lesson:
         x0, picture = pick_picture(lesson.slug, model.shape)
         strides = (5, 10, 15, 30) if model.schedule.T < 1000 else (10, 20, 30, 60)
         fraction = controls.slider(lesson.slug, "t_fraction", 0.1, 0.95, 0.69, 0.01, help="how far along the noising: t / T")
-        stride = controls.select_slider(lesson.slug, f"stride_{name}", strides, model.stride, label="stride")
+        stride = controls.select_slider(lesson.slug, f"stride_{name}", strides, model.stride, argument="stride")
         told = prompt_of(model, picture)
         with_prompt = bool(told) and controls.toggle(
             lesson.slug, "with_prompt", True, help="tell the network what the picture shows; there is no guidance yet"
@@ -52,7 +52,9 @@ with page.lesson_page("denoise", models=None) as lesson:
         about = denoise.about(model, **asked, t=t, stride=stride)
         xt = denoise.noisy(model, about, x0)
         best = denoise.best_sigma(model.schedule, xt, t, x0)
-        sigma = controls.slider(lesson.slug, "sigma", 0.0, 6.0, 2.1, 0.1, help="of the Gaussian blur, in pixels")
+        sigma = controls.slider(
+            lesson.slug, "sigma", 0.0, 6.0, 2.1, 0.1, label="width of the blur: sigma", help="of the Gaussian, in pixels"
+        )
         st.caption(f"t = {t} of {model.schedule.T}. The blur nearest to this original has sigma {best:g}.")
     with right:
         film = play(lesson.slug, name, about, lambda: denoise.walk(model, about, x0), x0=x0)

@@ -1,4 +1,4 @@
-from lessons_lib.ui import controls, page
+from lessons_lib.ui import controls, page, view
 from lessons_lib.ui.playground import meanwhile
 
 PRESETS = {
@@ -55,7 +55,7 @@ with page.lesson_page("train") as lesson:
         from lessons_lib.training.digits import train
         from lessons_lib.ui.training import one_sentence, show_kept, show_run
 
-    run = st.query_params.get("run")
+    run = view.extra("run")
     left, right = st.columns([1, 2], gap="large")
     with left:
         preset = controls.select(lesson.slug, "preset", list(PRESETS))
@@ -63,31 +63,37 @@ with page.lesson_page("train") as lesson:
         course = COURSE[wanted["network"]]
         start = replace(course, **{k: v for k, v in wanted.items() if k != "network"})
         mark = list(PRESETS).index(preset)  # each preset has widgets of its own, so that its defaults are the preset's
-        network = controls.select(lesson.slug, f"network_{mark}", list(NETWORKS), default=start.network, label="network")
+        network = controls.select(lesson.slug, f"network_{mark}", list(NETWORKS), default=start.network, argument="network")
         widths = (8, 16, 32, 64, 128)
         num_hiddens = controls.select_slider(
-            lesson.slug, f"num_hiddens_{mark}", widths, start.num_hiddens, label="num_hiddens", help="D, the width of the network"
+            lesson.slug,
+            f"num_hiddens_{mark}",
+            widths,
+            start.num_hiddens,
+            argument="num_hiddens",
+            help="D, the width of the network",
         )
         with st.expander("epochs, batch_size, lr, sigma, num_digits"):
-            epochs = controls.slider(lesson.slug, f"epochs_{mark}", 1, 40, start.epochs, 1, label="epochs")
+            epochs = controls.slider(lesson.slug, f"epochs_{mark}", 1, 40, start.epochs, 1, argument="epochs")
             batch_size = controls.select_slider(
-                lesson.slug, f"batch_size_{mark}", (16, 32, 64, 128, 256), start.batch_size, label="batch_size"
+                lesson.slug, f"batch_size_{mark}", (16, 32, 64, 128, 256), start.batch_size, argument="batch_size"
             )
             rates = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 2e-3, 3e-3, 1e-2)
-            lr = controls.select_slider(lesson.slug, f"lr_{mark}", rates, start.lr, label="lr", help="learning rate of Adam")
+            lr = controls.select_slider(lesson.slug, f"lr_{mark}", rates, start.lr, argument="lr", help="learning rate of Adam")
             sigma = controls.slider(
                 lesson.slug, "sigma", 0.0, 1.0, 0.5, 0.1, help="the noise the one-step denoiser learns to remove"
             )
             counts = (1_000, 5_000, 10_000, 30_000, 60_000)
             num_digits = controls.select_slider(
-                lesson.slug, f"num_digits_{mark}", counts, start.num_digits or 60_000, label="num_digits"
+                lesson.slug, f"num_digits_{mark}", counts, start.num_digits or 60_000, argument="num_digits"
             )
         seed = controls.seed()
         settings = replace(start, network=network, num_hiddens=num_hiddens, epochs=epochs, batch_size=batch_size, lr=lr, sigma=sigma,
                            num_digits=num_digits, seed=seed)  # fmt: skip
         if st.button("Train", type="primary", icon=":material/play_arrow:", shortcut="Ctrl+Enter"):
             with one_sentence():
-                st.query_params["run"] = run = runs.start(settings)
+                run = runs.start(settings)
+                view.set_extra("run", run)
         st.caption(
             "Training goes on when you leave, reload or close this page; its link finds it again. One trains at a time on a small "
             "machine, others wait their turn."
@@ -110,7 +116,7 @@ with page.lesson_page("train") as lesson:
                         state = runs.watch(other)
                         about = f"{NETWORKS[state.settings.network]}, D = {state.settings.num_hiddens}"
                         label = f"{about}, {state.status} at step {state.step}"
-                        st.page_link(lesson.file, label=label, query_params={**page.travelling(), "run": other})
+                        st.page_link(lesson.file, label=label, query_params={**view.link(lesson.slug), "run": other})
 
     page.section("The digits")
     here = (DATA_DIR / "MNIST" / "raw").exists()
@@ -136,7 +142,7 @@ with page.lesson_page("train") as lesson:
                 "The course's class-conditioned network: hours on a laptop, minutes on a GPU",
                 {"preset": "course: class-conditioned"},
             ),
-            ("A narrow network: how far does D = 8 get?", {"num_hiddens_0": 8}),
-            ("A learning rate that is too large: what does the curve do?", {"lr_0": 1e-2}),
+            ("A narrow network: how far does D = 8 get?", {"num_hiddens": 8}),
+            ("A learning rate that is too large: what does the curve do?", {"lr": 1e-2}),
         ],
     )

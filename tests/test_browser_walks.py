@@ -98,15 +98,15 @@ def test_a_link_opens_the_same_widgets_and_a_reload_keeps_a_change(browser_page,
     visit(browser_page, app_url, "guidance", **link)
 
     def check(seed: str) -> None:
-        expect(browser_page.get_by_label("seed", exact=True)).to_have_value(seed)
-        expect(browser_page.get_by_role("slider", name="guidance_scale")).to_have_value("3.5")
-        expect(browser_page.get_by_role("switch", name="clip_x0")).not_to_be_checked()
+        expect(browser_page.get_by_label("seed of the noise", exact=True)).to_have_value(seed)
+        expect(browser_page.get_by_role("slider", name="strength of guidance")).to_have_value("3.5")
+        expect(browser_page.get_by_role("switch", name="keep the guess within range")).not_to_be_checked()
         expect(browser_page.get_by_role("radio", name="5", exact=True)).to_be_checked()
 
     check("7")
     expect(browser_page.get_by_text("changed since").first).to_be_visible()  # the kept picture is of other settings
-    browser_page.get_by_label("seed", exact=True).fill("11")
-    browser_page.get_by_label("seed", exact=True).press("Enter")
+    browser_page.get_by_label("seed of the noise", exact=True).fill("11")
+    browser_page.get_by_label("seed of the noise", exact=True).press("Enter")
     browser_page.wait_for_url(re.compile(r"seed=11"))
     browser_page.reload()
     browser_page.get_by_text("My notes").wait_for()

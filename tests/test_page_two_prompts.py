@@ -59,7 +59,7 @@ def test_the_choice_of_the_contact_sheet_stands_in_the_link_and_can_be_locked():
     assert first[0] == "Keep number 1 (PNG)"
     assert shown(second)[0] == "Keep number 2 (PNG)"
     assert shown(second)[1] != first[1], "another picture of another seed"
-    assert next(b for b in second.button_group if b.label == "keep").disabled
+    assert next(b for b in second.button_group if b.label == "which to keep").disabled
     assert shown(fine(opened("anagrams", **link, present="1"))) == shown(second)
     for bad in ("99", "0", "-1", "x", "1.5"):
         assert shown(fine(opened("anagrams", **{**link, "anagrams_keep_mnist": bad}))) == first
@@ -165,7 +165,7 @@ def test_own_embeddings_speak_for_this_session_alone():
     at = fine(
         upload(opened("prompts", model="emoji"), saved({"my cat": cat.clone(), "my nothing": nothing, "": nothing.clone()}))
     )
-    assert {s.label: s.value for s in at.selectbox if s.label.startswith("from")} == {"from_prompt": "my cat"}
+    assert {s.label: s.value for s in at.selectbox if s.label.startswith("from")} == {"from this prompt": "my cat"}
     at = press(at, "Run")
     assert any(i.proto.imgs[0].caption.startswith("100%") for i in fine(at).image)
 

@@ -1,117 +1,244 @@
 """Widgets whose value is part of the link, which a teacher can lock.
 
-`?lock=seed,guidance_scale` fixes the named controls at what the link says; their labels are the argument names, so the
-name to lock is the label. Widgets that mean the same in every lesson share one key and travel from page to page
-(SHARED); all others belong to their page, because pages differ in what values they allow.
+Every control has a name for people, its label, and the name of the argument it sets. The argument's name stands in its tooltip,
+in the link, and in `?lock=seed,guidance_scale`, which fixes the controls named at what the link says. Controls that mean the
+same in every lesson travel from page to page (view.SHARED); all others belong to their page, because pages differ in what values
+they allow.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
 
 from lessons_lib.models.names import TITLES, available
+from lessons_lib.ui import view
 from lessons_lib.ui.typed import as_typed
 
-SHARED = ("model", "seed")
 MAX_SEED = 2**31 - 1
+LABELS = {
+    "t": "how much noise: t",
+    "t_fraction": "how far along the noising: t / T",
+    "i_start": "start after: i_start",
+    "schedule": "how the noise grows",
+    "size": "height and width, pixels",
+    "picture": "picture",
+    "emoji": "which emoji",
+    "photo": "which photo",
+    "digit": "which digit",
+    "example": "which example of it",
+    "input": "where the digit comes from",
+    "pen": "colour of the pen",
+    "pen_width": "width of the pen",
+    "mask": "what is made anew",
+    "tool": "paint it with",
+    "seed": "seed of the noise",
+    "model": "model",
+    "prompt": "prompt",
+    "prompts": "prompts",
+    "turned_prompt": "prompt for the turned picture",
+    "far_prompt": "prompt from afar",
+    "near_prompt": "prompt from near",
+    "from_prompt": "from this prompt",
+    "to_prompt": "to this prompt",
+    "with_prompt": "follow a prompt",
+    "guidance_scale": "strength of guidance",
+    "clip_x0": "keep the guess within range",
+    "eta": "fresh noise at each step: eta",
+    "stride": "timesteps between two steps",
+    "num_inference_steps": "number of steps",
+    "ddpm_steps": "number of DDPM steps",
+    "variance_type": "how much noise is put back",
+    "noise_level": "noise on the enlarged picture",
+    "num_images": "number of pictures",
+    "view": "how the picture is turned",
+    "sigma": "how much noise: sigma",
+    "kernel_size": "size of the blur's window, pixels",
+    "keep": "which to keep",
+    "search": "find a word",
+    "first_share": "share in the first picture",
+    "last_share": "share in the last picture",
+    "logo_far": "prompt from afar",
+    "logo_near": "prompt from near",
+    "logo_sigma": "width of the blur: sigma",
+    "stage2": "enlarge it with the second network",
+    "network": "network",
+    "num_hiddens": "width of the network: D",
+    "cut_28": "cut the skip connection at 28 x 28",
+    "cut_14": "cut the skip connection at 14 x 14",
+    "cut_7": "cut the skip connection at 7 x 7",
+    "block": "block",
+    "class": "digit it is told",
+    "place": "where it enters",
+    "epoch": "how long it was trained",
+    "row": "row",
+    "column": "column",
+    "step": "step",
+    "plot": "what is plotted",
+    "lie": "what the network is told",
+    "amount": "how large the lie is",
+    "convention": "whose names are used",
+    "case": "case",
+    "preset": "settings of",
+    "epochs": "passes over the digits: epochs",
+    "batch_size": "digits a step",
+    "lr": "learning rate",
+    "num_digits": "number of digits",
+}
+"""What a control is called on the page, by the name of its argument. A page may call it otherwise."""
 
 
 def key_of(page: str, name: str) -> str:
-    """The widget's key and its name in the link."""
-    return name if name in SHARED else f"{page}_{name}"
+    """The widget's key."""
+    return name if name in view.SHARED else f"{page}_{name}"
 
 
-def locked(name: str) -> bool:
+def locked(argument: str) -> bool:
     """True if the link fixes this control."""
-    return name in st.query_params.get("lock", "").replace(" ", "").split(",")
+    return argument in view.locks()
 
 
-def _common(page: str, name: str, help: str | None) -> dict[str, Any]:
-    return {"key": key_of(page, name), "bind": "query-params", "disabled": locked(name), "help": help}
+def peek(page: str, name: str, argument: str | None = None) -> Any:
+    """What a control that is drawn further down is set to, as text or as itself; None for its default."""
+    return view.peek(key_of(page, name), argument or name)
 
 
-def _within(value, low, high, default):
-    """Clipped to the range, and the default for what is no number."""
-    return default if math.isnan(value) else min(max(value, low), high)
+def _draw(
+    widget: Callable, page: str, name: str, default: Any, parse: Callable, fits: Callable, *, argument: str | None, label: str | None,
+    help: str | None, text: Callable[[Any], str] = view.as_text, **how,
+) -> Any:  # fmt: skip
+    """Draw one widget, its value taken from the link, from before, or its default. Returns the value.
+
+    argument: the name in link and tooltip, where the key has another, such as one for each model. label: for people.
+    parse, fits: see view.prepare(). text: the value as it stands in the link.
+    """
+    key, argument = key_of(page, name), argument or name
+    view.prepare(key, argument, default, parse, fits)
+    named = f"`{argument}` in code and link" + (f": {help}" if help else "")
+    value = widget(
+        label or LABELS.get(argument, argument), key=key, disabled=locked(argument), help=named, on_change=view.touch, **how
+    )
+    try:
+        value = fits(value)
+    except (ValueError, TypeError, OverflowError):
+        value = default
+    view.drew(key, argument, value, text(value))
+    return value
 
 
-def slider(page: str, name: str, low, high, value, step, *, help: str | None = None, format: str | None = None, label=None):
-    """A number, clipped to its range whatever the link says. `label` where it is another than the name in the link."""
-    common = _common(page, name, help) | {"disabled": locked(label or name)}
-    chosen = st.slider(label or name, low, high, value, step, format=format, **common)
-    return _within(chosen, low, high, value)
+def _number(low, high) -> Callable[[Any], Any]:
+    def fits(value):
+        if math.isnan(float(value)):
+            raise ValueError("not a number")
+        inside = min(max(float(value), low), high)
+        return round(inside) if isinstance(low, int) else inside
+
+    return fits
 
 
-def select_slider(page: str, name: str, options: Sequence, value, *, help: str | None = None, format_func=str, label=None):
-    """One of a few numbers in order. `label` where it is another than the name in the link."""
-    common = _common(page, name, help) | {"disabled": locked(label or name)}
-    chosen = st.select_slider(label or name, options, value, format_func=format_func, **common)
-    return chosen if chosen in options else value
+def slider(
+    page: str, name: str, low, high, value, step, *, label: str | None = None, argument: str | None = None,
+    help: str | None = None, format: str | None = None,
+):  # fmt: skip
+    """A number, clipped to its range whatever the link says."""
+    how = {"min_value": low, "max_value": high, "step": step, "format": format}
+    return _draw(st.slider, page, name, value, float, _number(low, high), argument=argument, label=label, help=help, **how)
+
+
+def _one_of(options: Sequence, words: Callable[[Any], str] = str) -> tuple[Callable[[str], Any], Callable[[Any], Any]]:
+    """(parse, fits) for one of the options: a link holds it as view.as_text() says it, or as it is shown."""
+    named = {**{words(o): o for o in options}, **{str(o): o for o in options}, **{view.as_text(o): o for o in options}}
+
+    def parse(text: str):
+        if text not in named:
+            raise ValueError(f"{text[:40]!r} is none of the options")
+        return named[text]
+
+    def fits(value):
+        if value not in options:
+            raise ValueError("none of the options")
+        return value
+
+    return parse, fits
+
+
+def select_slider(
+    page: str, name: str, options: Sequence, value, *, label: str | None = None, argument: str | None = None,
+    help: str | None = None, format_func=str,
+):  # fmt: skip
+    """One of a few in order."""
+    parse, fits = _one_of(options, format_func)
+    how = {"options": options, "format_func": format_func}
+    return _draw(st.select_slider, page, name, value, parse, fits, argument=argument, label=label, help=help, **how)
 
 
 def choice(
-    page: str, name: str, options: Sequence[str], *, default: str | None = None, help: str | None = None,
-    label: str | None = None,
+    page: str, name: str, options: Sequence[str], *, default: str | None = None, label: str | None = None,
+    argument: str | None = None, help: str | None = None,
 ) -> str:  # fmt: skip
-    """One of a few, as a row of buttons; never none. `label` where it is another than the name in the link."""
+    """One of a few, as a row of buttons; never none."""
     default = default if default in options else options[0]
-    chosen = st.segmented_control(
-        label or name, options, default=default, required=True, wrap=True,
-        **_common(page, name, help) | {"disabled": locked(label or name)},
-    )  # fmt: skip
-    return chosen if chosen in options else default
+    how = {"options": options, "required": True, "wrap": True}
+    parse, fits = _one_of(options)
+    return _draw(st.segmented_control, page, name, default, parse, fits, argument=argument, label=label, help=help, **how)
 
 
 def select(
-    page: str, name: str, options: Sequence[str], *, default: str | None = None, help: str | None = None,
-    label: str | None = None,
+    page: str, name: str, options: Sequence[str], *, default: str | None = None, label: str | None = None,
+    argument: str | None = None, help: str | None = None,
 ) -> str:  # fmt: skip
-    """One of many. `label` where it is another than the name in the link."""
-    index = list(options).index(default) if default in options else 0
-    common = _common(page, name, help) | {"disabled": locked(label or name)}
-    chosen = st.selectbox(label or name, options, index, **common)
-    return chosen if chosen in options else options[index]
+    """One of many."""
+    default = default if default in options else options[0]
+    parse, fits = _one_of(options)
+    return _draw(st.selectbox, page, name, default, parse, fits, argument=argument, label=label, help=help, options=options)
 
 
-def toggle(page: str, name: str, value: bool, *, help: str | None = None) -> bool:
-    return st.toggle(name, value, **_common(page, name, help))
+def toggle(
+    page: str, name: str, value: bool, *, label: str | None = None, argument: str | None = None, help: str | None = None
+) -> bool:
+    """On or off."""
+    parse, _ = _one_of((False, True))
+    return _draw(st.toggle, page, name, value, lambda text: parse(text.lower()), bool, argument=argument, label=label, help=help)
 
 
-def text(page: str, name: str, value: str, *, help: str | None = None, max_chars: int = 200, label: str | None = None) -> str:
-    common = _common(page, name, help) | {"disabled": locked(label or name)}
-    return st.text_input(label or name, value, max_chars=max_chars, **common)[:max_chars]
+def text(
+    page: str, name: str, value: str, *, label: str | None = None, argument: str | None = None, help: str | None = None,
+    max_chars: int = 200,
+) -> str:  # fmt: skip
+    """Words."""
+    how = {"max_chars": max_chars, "argument": argument, "label": label, "help": help}
+    return _draw(st.text_input, page, name, value, str, lambda v: str(v)[:max_chars], **how)
 
 
 def seed(value: int = 180) -> int:
     """The seed, shared by all lessons; 180 is the course's."""
-    chosen = st.number_input(  # of floats: with whole numbers Streamlit ends the page on a link with seed=inf
-        "seed", 0.0, float(MAX_SEED), float(value), 1.0, format="%.0f", key="seed", bind="query-params", disabled=locked("seed"),
-        help="same seed, same noise, same picture",
-    )  # fmt: skip
-    return int(_within(chosen, 0, MAX_SEED, value))
+    how = {"min_value": 0, "max_value": MAX_SEED, "step": 1, "help": "same seed, same noise, same picture"}
+    return _draw(st.number_input, "", "seed", value, float, _number(0, MAX_SEED), argument=None, label=None, **how)
 
 
-def prompt(page: str, model, *, name: str = "prompt", default: str | None = None, help: str | None = None) -> str:
+def prompt(
+    page: str, model, *, name: str = "prompt", default: str | None = None, label: str | None = None, help: str | None = None
+) -> str:
     """What to draw: a digit to choose for the digits model, words to type for the others."""
-    default = default or model.prompts[0]
+    default, how = default or model.prompts[0], {"label": label, "argument": name}
     if model.name == "mnist":
-        return choice(page, f"{name}_digit", sorted(model.prompts), default=default, help=help, label=name)
-    return text(page, name, default, help=help or as_typed("try: " + ", ".join(model.prompts[:8])))
+        return choice(page, f"{name}_digit", sorted(model.prompts), default=default, help=help, **how)
+    return text(page, name, default, help=help or "try " + ", ".join(as_typed(p) for p in model.prompts[:8]), **how)
 
 
 def prompts_name(model) -> str:
-    """The name in the link of the field that prompts() shows: digits and words are never mixed up."""
+    """The key of the field that prompts() shows: digits and words are never mixed up."""
     return "prompts_digits" if model.name == "mnist" else "prompts"
 
 
 def prompts(page: str, model, n: int = 3, *, at_most: int = 5) -> list[str]:
     """Several things to draw, typed with commas between them; the model's first n where nothing can be used."""
     default = list(model.prompts[:n])
-    typed = text(page, prompts_name(model), ", ".join(default), help=f"up to {at_most}, with commas between", label="prompts")
+    help = f"up to {at_most}, with commas between"
+    typed = text(page, prompts_name(model), ", ".join(default), help=help, argument="prompts")
     wanted = [p.strip() for p in typed.split(",") if p.strip()]
     if model.name == "mnist" and any(p not in model.prompts for p in wanted):
         st.caption(":orange[This model draws the digits 0 to 9: type some, with commas between.]")
@@ -122,9 +249,6 @@ def prompts(page: str, model, n: int = 3, *, at_most: int = 5) -> list[str]:
 def model_name(names: Sequence[str] | None = None) -> str:
     """The chosen model's name; the picker stands in the sidebar and its choice travels with the link."""
     names = list(names or available())
-    chosen = st.selectbox(
-        "model", names, 0, key="model", bind="query-params", disabled=locked("model"),
-        help="every lesson runs on the model chosen here",
-    )  # fmt: skip
+    chosen = select("", "model", names, help="every lesson runs on the model chosen here")
     st.caption(TITLES.get(chosen, chosen))
     return chosen

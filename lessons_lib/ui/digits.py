@@ -50,8 +50,7 @@ def drawing(page: str) -> tuple[np.ndarray, str] | None:
 
 def columns(page: str) -> list:
     """Widgets left, pictures right; the left one is wide enough for the canvas while something is drawn on it."""
-    key = controls.key_of(page, "input")
-    wide = st.session_state.get(key, st.query_params.get(key)) == "your drawing"
+    wide = controls.peek(page, "input") == "your drawing"
     return st.columns([4, 5] if wide else [1, 3], gap="large")
 
 

@@ -24,7 +24,7 @@ from lessons_lib import decoders
 from lessons_lib.catalogue import LESSONS, PARTS, lesson
 from lessons_lib.errors import LessonsError
 from lessons_lib.places import ROOT
-from lessons_lib.ui import save
+from lessons_lib.ui import save, view
 
 DELIVERABLES = {x.slug: x.wanted for x in LESSONS if x.wanted}
 """lesson -> what the course wants of it."""
@@ -78,7 +78,7 @@ def collect(slug: str, model: str) -> None:
         notes = st.session_state.get(f"{slug}_notes", "")
         without_code = tuple(n for n in noted if n.kind != "code")  # the code is everybody's
         made = time.strftime("%Y-%m-%d %H:%M")
-        records()[slug] = Record(slug, model, made, st.context.url or "", notes, without_code)
+        records()[slug] = Record(slug, model, made, view.url(slug), notes, without_code)
 
 
 def weights_of(record: Record) -> list[Path]:

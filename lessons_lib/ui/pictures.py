@@ -152,7 +152,7 @@ def contact_sheet(
     if len(batch) > 1:
         numbers = [str(place + 1) for place in range(len(batch))]
         help = "choose by number; best first" if scores is not None else "choose by number"
-        chosen = int(controls.choice(page, f"keep_{model}", numbers, label="keep", help=help))
+        chosen = int(controls.choice(page, f"keep_{model}", numbers, argument="keep", help=help))
     index = order[chosen - 1]
 
     def png() -> bytes:

@@ -16,7 +16,7 @@ from PIL import Image
 from lessons_lib import memory
 from lessons_lib.film import Film, opening_path
 from lessons_lib.pictures import picture_of, tiled
-from lessons_lib.ui import pictures, save, waiting
+from lessons_lib.ui import pictures, save, view, waiting
 from lessons_lib.ui.cards import card
 from lessons_lib.ui.filmstrip import LABELS
 
@@ -112,7 +112,7 @@ def play(
     """
     take = Take(about, walk, opening or slug, captions, x0)
     key = f"{slug}_{name}_{model}"
-    run, style = _buttons(key, shortcuts and name.startswith("film"))
+    run, style = _buttons(key, name, shortcuts and name.startswith("film"))
     screen = _Screen(take, model, columns, channels, stream_wide, rows)
     film = st.session_state.get(key)
     if film is not None:
@@ -130,7 +130,7 @@ def play_each(
 ) -> dict[str, Film | None]:  # fmt: skip
     """Several walks under one Run, one after the other, each at its own place. Returns {title: film}; see play()."""
     key = f"{slug}_{name}_{model}"
-    run, style = _buttons(key, shortcuts)
+    run, style = _buttons(key, name, shortcuts)
     screens = {}
     places = st.columns(len(takes), gap="large") if side_by_side else [st.container() for _ in takes]
     for place, (title, take) in zip(places, takes.items(), strict=True):
@@ -153,7 +153,7 @@ def play_each(
     return {t: s.show(film, kept=not live) for (t, s), film in zip(screens.items(), films, strict=False)}
 
 
-def _buttons(key: str, shortcuts: bool):
+def _buttons(key: str, name: str, shortcuts: bool):
     with st.container(horizontal=True, vertical_alignment="center"):
         keys = ("Ctrl+Enter", "Escape") if shortcuts else (None, None)  # a page's second walk has none: one key, one button
         why = waiting.reason()
@@ -168,7 +168,9 @@ def _buttons(key: str, shortcuts: bool):
         )
         st.button("Stop", key=f"{key}_stop", icon=":material/stop:", shortcut=keys[1], help="ends the walk after this step")
         style = st.empty()
+    run = view.wants_to_run(name) or run
     if run:
+        view.tell()
         memory.before_run()
     return run, style
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from lessons_lib.ui import view
 from lessons_lib.ui.typed import visible
 
 
@@ -124,7 +125,7 @@ def my_notes(slug: str) -> str:
 def save_this_lesson(slug: str, title: str, notes: str) -> None:
     """The download at the foot of a lesson."""
     shown = noted()
-    link = st.context.url or ""
+    link = view.url(slug)
     st.download_button(
         "Save this lesson (HTML)", lambda: as_html(title, link, notes, shown), f"{slug}.html", "text/html",
         key=f"{slug}_save", on_click="ignore", icon=":material/save:",

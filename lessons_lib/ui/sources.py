@@ -33,7 +33,7 @@ def pick_picture(
     kinds = kinds or kinds_for(shape)
     default = default if default in kinds else kinds[0]
     group = "".join(k[0] for k in kinds)  # pages with other kinds have another widget, so that a link never mixes them
-    kind = controls.choice(page, f"picture_{group}", kinds, default=default, label="picture")
+    kind = controls.choice(page, f"picture_{group}", kinds, default=default, argument="picture")
     if kind == "draw":
         from lessons_lib.ui.canvas import drawing
 
