@@ -64,7 +64,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("variants", nargs="*", default=[""], help="settings joined by commas; none is the trainer's own")
     parser.add_argument("--images", type=int, default=6000, help="pictures a run")
-    parser.add_argument("--words", type=Path, help="a run's words/ folder, else they are taught first")
     parser.add_argument("--time-only", action="store_true")
     parser.add_argument("--out", type=Path, help="where the sheets go")
     parser.add_argument("--threads", type=int, default=1)
@@ -81,8 +80,6 @@ def main() -> None:
             print(told, flush=True)
             continue
         with tempfile.TemporaryDirectory() as folder:
-            if args.words:
-                (Path(folder) / "words").symlink_to(args.words.resolve())
             training = SmallModel(settings, Path(folder), pictures=pictures, watch=False)
             for _ in loop.run(training, Path(folder), checkpoint_seconds=1e9):
                 pass

@@ -30,8 +30,7 @@ def few() -> emoji.Pictures:
 
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch, few):
-    """The words are taught for three steps; everyone reads the sixteen pictures; networks are made for 16 pixels."""
-    monkeypatch.setattr(small_model, "teach_words", partial(small_model.teach_words, steps=3))
+    """Everyone reads the sixteen pictures; networks are made for 16 pixels."""
     monkeypatch.setattr(emoji, "pictures", lambda size=64: few)
     monkeypatch.setattr(if_format, "make_unet", partial(if_format.make_unet, size=16))
 
@@ -247,6 +246,31 @@ def test_what_ships_opens_plainly(tmp_path):
     averaged = saved(tmp_path / "run")[1]["averaged.conv_in.weight"]
     torch.testing.assert_close(pipeline.unet.conv_in.weight.data.float(), averaged, rtol=1e-3, atol=1e-4)
     assert json.loads((tmp_path / "out" / "training.json").read_text())["images_seen"] == 16
+
+
+def test_words_that_ship_are_those_of_the_captions_and_tell_things_apart(few):
+    tokenizer, encoder = small_model.words_in(small_model.WORDS, few, 180)
+    assert len(tokenizer) == len(if_format.make_tokenizer())
+    assert (
+        tokenizer("an oil painting of a penguin").input_ids
+        == if_format.make_tokenizer()("an oil painting of a penguin").input_ids
+    )
+    asked = ["a dog", "a photo of a dog", "a cat", "an oil painting of a dog", "a lithograph of a dog"]
+    with torch.no_grad():
+        ids = [tokenizer(x, return_tensors="pt").input_ids for x in asked]
+        dog, photo, cat, oil, stone = (encoder(i).last_hidden_state[0].mean(0) for i in ids)
+    apart = torch.nn.functional.cosine_similarity
+    assert apart(dog, photo, 0) > apart(dog, cat, 0)
+    assert apart(oil, stone, 0) < 0.98
+
+
+def test_words_are_taught_where_none_ship(tmp_path, few, monkeypatch):
+    monkeypatch.setattr(small_model, "WORDS", tmp_path / "none")
+    monkeypatch.setattr(small_model, "teach_words", partial(small_model.teach_words, steps=3))
+    made = small_model.words_in(tmp_path / "words", few, 1)
+    again = small_model.words_in(tmp_path / "words", few, 2)  # there already
+    for a, b in zip(made[1].parameters(), again[1].parameters(), strict=True):
+        assert torch.equal(a, b)
 
 
 def test_every_word_is_one_token_and_none_is_unknown():

@@ -29,6 +29,7 @@ from lessons_lib.models.judge import FOLDERS, Judge
 from lessons_lib.models.precision import autocast
 from lessons_lib.places import CACHE
 from lessons_lib.training import emoji, loop
+from lessons_lib.training.muon import Muon, scale_lr, split
 
 NOTHING = 0.2  # of every batch
 COLOURS = ("red ", "blue ", "green ")  # things that only their colour tells apart: none learns from them in ink or on stone
@@ -45,13 +46,14 @@ class Settings:
     seed: int
     steps: int
     batch_size: int = 64
-    lr: float = 3e-3
+    lr: float = 0.02  # Muon's; AdamW's, for first and last layer, biases and norms:
+    lr_others: float = 3e-3
 
 
 JUDGES = {
     "choosing": Settings("choosing", width=32, layers=1, size=64, seed=180, steps=2000),
-    "reporting": Settings("reporting", width=20, layers=2, size=64, seed=42, steps=2000),
-    "digits": Settings("honest_digits", width=24, layers=2, size=28, seed=180, steps=2000, batch_size=96),
+    "reporting": Settings("reporting", width=20, layers=2, size=64, seed=42, steps=1600),
+    "digits": Settings("honest_digits", width=24, layers=2, size=28, seed=180, steps=1500, batch_size=96),
 }
 
 
@@ -182,12 +184,13 @@ class JudgeTraining(loop.Training):
                                nothing=True).train()  # fmt: skip
         self.judge.to(memory_format=torch.channels_last)  # half as long again otherwise
         self.modules = {"judge": self.judge}
-        self.optimizer = torch.optim.AdamW(self.judge.parameters(), settings.lr, weight_decay=0.02)
+        last = f"net.{len(self.judge.net) - 1}."
+        matrices, others = split(self.judge, plain=("net.0.", last))
+        self.optimizer = Muon(matrices, others, lr=settings.lr, lr_others=settings.lr_others)
 
     def loss(self, step: int) -> Tensor:
         rising, falling = (step + 1) / (0.1 * self.total_steps), 0.5 * (1 + math.cos(math.pi * step / self.total_steps))
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.lr * min(1.0, rising) * falling
+        scale_lr(self.optimizer, min(1.0, rising) * falling)
         torch.manual_seed(self.settings.seed * 1_000_003 + step)  # dropout
         x, y = batch(self.examples, self.batch_size, loop.generator(self.settings.seed, step))
         with autocast():
@@ -196,13 +199,17 @@ class JudgeTraining(loop.Training):
 
 
 def batch(examples: Examples, size: int, g: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Distorted pictures with their labels, and NOTHING of them pictures of nothing, whose label is one more than the last."""
+    """Pictures with their labels, and NOTHING of them pictures of nothing, whose label is one more than the last.
+
+    A quarter of either is left undistorted: distortion must not tell one from the other.
+    """
     i = torch.randint(len(examples.images), (size,), generator=g)
     x, y = examples.images[i].float() / 127.5 - 1, examples.labels[i].clone()
     empty = max(1, round(NOTHING * size))
-    made = nothing(x, g)[:empty]
     y[:empty] = len(examples.classes)
-    return torch.cat([made, distorted(x[empty:], g)]), y
+    x = torch.cat([nothing(x, g)[:empty], x[empty:]])
+    plain = (torch.rand(size, generator=g) < 0.25).view(-1, 1, 1, 1)
+    return torch.where(plain, x, distorted(x, g)), y
 
 
 # ---------------------------------------------------------------- how good it is

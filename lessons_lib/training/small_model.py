@@ -5,7 +5,7 @@
     python -m lessons_lib.training.small_model train --out OTHER --start FOLDER --images 150000 --decay 40000      # weights of the day
     python -m lessons_lib.training.small_model keep --out FOLDER --to cache/text_to_image/stage1_next              # to go on elsewhere
     python -m lessons_lib.training.small_model ship --out OTHER --to cache/text_to_image/stage1
-    python -m lessons_lib.training.small_model train --out SECOND --stage 2 --words FOLDER/words --images 300000 --crop 64
+    python -m lessons_lib.training.small_model train --out SECOND --stage 2 --images 300000 --crop 64
 
 The learning rate rises, stays, and falls in a straight line to nothing over the last `--decay` pictures. So nobody need know at the
 start how long the run will be, as a cosine must: the constant part goes on for as many days as there are, and whenever weights are
@@ -13,8 +13,8 @@ wanted, a branch of it (`--start`) decays on its own, while the run itself train
 of that length (Hu et al. 2024, arXiv:2404.06395; Haegele et al. 2024, arXiv:2405.18392).
 
 A batch is drawn, shifted and noised on the device, from pictures and caption embeddings that lie there: nothing waits for Python.
-Everything random comes from (seed, pictures seen). The words are taught first and then held fixed: a UNet that is given random word
-vectors learns to ignore them.
+Everything random comes from (seed, pictures seen). The words were taught first and are held fixed: a UNet that is given random word
+vectors learns to ignore them. `words` teaches them anew, into cache/text_to_image/words.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ from lessons_lib.training import emoji, if_format, loop
 from lessons_lib.training.muon import Muon, scale_lr, split
 
 RUNS = CACHE / "runs"
+WORDS = emoji.FOLDER / "words"
 STAGES = {1: {}, 2: {"images": 300_000, "decay": 100_000, "channels": (16, 32, 64, 96)}}  # what differs from the defaults
 MOST_NOISE = 500  # stage 2: the enlarged picture is noised to any timestep below this one
 LOG_EVERY, SHEET_EVERY = 1.2, 1.5  # by what factor the pictures seen grow from a line of the log, or a sheet, to the next
@@ -151,14 +152,16 @@ def teach_words(of: emoji.Pictures, seed: int = 180, steps: int = 2000):
 
 
 def words_in(folder: Path, of: emoji.Pictures, seed: int):
-    """The taught tokenizer and text encoder of a run; taught now, if the folder has none."""
+    """The taught tokenizer and text encoder of a run. A folder without them gets those that ship, so that every run and both stages
+    hear the same words; where none ship, they are taught now."""
     from transformers import T5EncoderModel, T5TokenizerFast
 
-    if not (folder / "done").exists():
+    if not (folder / "model.safetensors").exists() and (WORDS / "model.safetensors").exists():
+        shutil.copytree(WORDS, folder, dirs_exist_ok=True)
+    if not (folder / "model.safetensors").exists():
         tokenizer, encoder = teach_words(of, seed)
         tokenizer.save_pretrained(folder)
         encoder.save_pretrained(folder)
-        (folder / "done").write_text("")
     return T5TokenizerFast.from_pretrained(folder), T5EncoderModel.from_pretrained(folder).eval().requires_grad_(False)
 
 
@@ -283,6 +286,7 @@ class SmallModel(loop.Training):
         self.tables = if_format.variance_tables(schedule, self.device)
         # oneDNN trains these shapes faster laid out plainly, a GPU's tensor cores channels last
         layout = torch.contiguous_format if self.device.type == "cpu" else torch.channels_last
+        torch.backends.cudnn.benchmark = True  # shapes never change
         self.unet = settings.unet().to(self.device, memory_format=layout).train()
         self.averaged = copy.deepcopy(self.unet).eval().requires_grad_(False)
         self.modules = {"unet": self.unet, "averaged": self.averaged}
@@ -564,13 +568,12 @@ def ship(run: Path, to: Path) -> None:
 def main() -> None:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="python -m lessons_lib.training.small_model", description=__doc__, formatter_class=raw)
-    parser.add_argument("what", nargs="?", default="train", choices=("train", "keep", "ship"))
+    parser.add_argument("what", nargs="?", default="train", choices=("train", "keep", "ship", "words"))
     parser.add_argument("--out", type=Path, default=RUNS / "small_model", help="the run's folder (default %(default)s)")
     parser.add_argument("--to", type=Path, help="keep, ship: into which folder")
     parser.add_argument("--averaged-only", action="store_true", help="keep: the average alone")
     parser.add_argument("--start", type=Path, help="a run that has no checkpoint goes on from this run, or from what `keep` left")
     parser.add_argument("--stage", type=int, choices=(1, 2), default=1)
-    parser.add_argument("--words", type=Path, help="a run without words/ takes this folder's: stage 2 hears stage 1's words")
     parser.add_argument("--crop", type=int, help="stage 2: learn from squares of so many pixels; without it from whole pictures")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--minutes", type=float, help="time budget; run the same command again to go on")
@@ -585,9 +588,11 @@ def main() -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     chosen = {k: v for k in Settings.__dataclass_fields__ if (v := getattr(args, k, None)) is not None}
-    if args.words and not (args.out / "words" / "done").exists():
-        shutil.copytree(args.words, args.out / "words", dirs_exist_ok=True)
     try:
+        if args.what == "words":
+            shutil.rmtree(WORDS, ignore_errors=True)
+            words_in(WORDS, emoji.pictures(64), Settings.seed)
+            return None
         if args.what != "train":
             if args.to is None:
                 parser.error(f"{args.what} needs --to FOLDER")
