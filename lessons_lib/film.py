@@ -33,6 +33,7 @@ class Film:
     t: timestep of each frame. xt, x0_hat, eps: lists of (B, C, H, W) uint8, a frame each; eps as grey-centred picture.
     final: (B, C, H, W) uint8 after the last step. numbers: float32 (4, C, H, W) of the first picture a frame: xt, x0_hat,
     eps, x_prev, for the microscope. x0: (C, H, W) float32, the clean picture that the walk is about, if there is one.
+    link: the query of the link to the page as it stood when Run was pressed; empty for a film that was kept.
     seconds: computing time so far. kept: the day it was made if it was kept from an earlier run, None if it is live.
     """
 
@@ -49,6 +50,7 @@ class Film:
     x0: np.ndarray | None = None
     seconds: float = 0.0
     kept: str | None = None
+    link: dict[str, str] = field(default_factory=dict)
     name: str = field(default_factory=lambda: uuid4().hex)  # no other film's
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _ended: bool = False

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import json
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -55,10 +58,23 @@ def to_png(picture: Image.Image, text: dict | None = None) -> bytes:
     """PNG bytes; `text` (seed, model, steps ...) is written into the file itself."""
     info = PngInfo()
     for key, value in (text or {}).items():
-        info.add_itxt(str(key), str(value))
+        info.add_text(str(key), str(value))  # as tEXt, or as iTXt what is not Latin-1
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", pnginfo=info)
     return buffer.getvalue()
+
+
+def with_text(png: bytes, text: dict) -> bytes:
+    """The bytes of a PNG with `text` written into it, its pixels not touched; what is no PNG stays as it is."""
+    if png[:8] != b"\x89PNG\r\n\x1a\n" or png[12:16] != b"IHDR":
+        return png
+    info = PngInfo()
+    for key, value in text.items():
+        info.add_text(str(key), str(value))
+    chunks = (
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data, *_ in info.chunks
+    )
+    return png[:33] + b"".join(chunks) + png[33:]
 
 
 def to_data_url(picture: Image.Image) -> str:
@@ -88,14 +104,14 @@ def from_data_url(url: str) -> Image.Image:
         raise LessonsError("This data URL was cut short.") from e
 
 
-def to_gif(frames: list[Image.Image], seconds: float = 4.0) -> bytes:
-    """The frames as one looping GIF of about so many seconds, resting on the last one."""
+def to_gif(frames: list[Image.Image], seconds: float = 4.0, text: dict | None = None) -> bytes:
+    """The frames as one looping GIF of about so many seconds, resting on the last one; `text` is in it as JSON, its comment."""
     if not frames:
         raise ValueError("a GIF needs at least one frame")
     each = max(20, round(seconds * 1000 / len(frames)))
-    buffer = io.BytesIO()
+    buffer, comment = io.BytesIO(), json.dumps(text).encode() if text else b""
     durations = [each] * (len(frames) - 1) + [1200]
-    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0, comment=comment)
     return buffer.getvalue()
 
 

@@ -6,7 +6,7 @@ with page.lesson_page("hand_in") as lesson:
     from lessons_lib import decoders
     from lessons_lib.catalogue import PARTS, written
     from lessons_lib.catalogue import lesson as lesson_of
-    from lessons_lib.ui import hand_in, save
+    from lessons_lib.ui import hand_in, save, stamp
     from lessons_lib.ui.typed import as_typed
 
     page.idea(
@@ -67,6 +67,12 @@ with page.lesson_page("hand_in") as lesson:
     if chosen_hashes:
         page.section("The networks behind these pictures")
         st.dataframe([{"weights": f, "SHA-256": h} for f, h in chosen_hashes.items()], hide_index=True)
+    with st.expander("Open a saved picture"):
+        saved = st.file_uploader(
+            "A PNG or GIF saved in a lesson, or out of a hand-in", key="hand_in_picture", max_upload_size=decoders.PICTURE_MB
+        )
+        if saved is not None:
+            stamp.show(stamp.read(saved.getvalue()))
     with st.expander("Take back an earlier hand-in"):
         given = st.file_uploader("A ZIP saved on this page", type="zip", key="hand_in_given", max_upload_size=decoders.HAND_IN_MB)
         if given is not None and st.button("Take it back", icon=":material/upload:"):

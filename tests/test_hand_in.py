@@ -11,8 +11,9 @@ import pytest
 from lessons_lib.catalogue import LESSONS, lesson, written
 from lessons_lib.errors import LessonsError
 from lessons_lib.ui import hand_in
-from lessons_lib.ui.hand_in import DELIVERABLES, Record, as_html, as_zip, from_zip, is_work, weights_of
+from lessons_lib.ui.hand_in import DELIVERABLES, Record, as_html, as_zip, from_zip, is_work
 from lessons_lib.ui.save import Noted
+from lessons_lib.ui.stamp import weights_of
 from tests.pages import opened, press
 
 DOT = "data:image/png;base64," + base64.b64encode(b"not really a picture").decode()
@@ -77,14 +78,14 @@ def test_the_page_holds_everything_and_no_script():
 
 
 def test_the_hashes_are_of_the_weights_that_made_it():
-    files = weights_of(record(model="mnist"))
+    files = weights_of("guidance", "mnist")
     assert files
     for f in files:
         assert "class_conditioned" in str(f)
         assert hashlib.sha256(f.read_bytes()).hexdigest() in as_html("", [record(model="mnist")])
-    assert any("stage1" in str(f) for f in weights_of(record(model="emoji")))
-    assert weights_of(record(model="IF-I-M")) == []
-    assert any("time_conditioned" in str(f) for f in weights_of(record("time", "")))
+    assert any("stage1" in str(f) for f in weights_of("guidance", "emoji"))
+    assert weights_of("guidance", "IF-I-M") == []
+    assert any("time_conditioned" in str(f) for f in weights_of("time", ""))
 
 
 def test_the_zip_and_back():

@@ -7,7 +7,6 @@ It is kept with the browser's session. The ZIP holds it all, and takes it back i
 from __future__ import annotations
 
 import base64
-import hashlib
 import html
 import io
 import json
@@ -15,16 +14,14 @@ import re
 import time
 import zipfile
 from dataclasses import asdict, dataclass
-from functools import lru_cache
-from pathlib import Path
 
 import streamlit as st
 
 from lessons_lib import decoders
 from lessons_lib.catalogue import LESSONS, PARTS, lesson
 from lessons_lib.errors import LessonsError
-from lessons_lib.places import ROOT
-from lessons_lib.ui import save, view
+from lessons_lib.pictures import with_text
+from lessons_lib.ui import save, stamp, view
 
 DELIVERABLES = {x.slug: x.wanted for x in LESSONS if x.wanted}
 """lesson -> what the course wants of it."""
@@ -81,32 +78,9 @@ def collect(slug: str, model: str) -> None:
         records()[slug] = Record(slug, model, made, view.url(slug), notes, without_code)
 
 
-def weights_of(record: Record) -> list[Path]:
-    """The weight files that a record's pictures were computed with."""
-    mnist, emoji = ROOT / "cache" / "mnist", ROOT / "cache" / "text_to_image"
-    folders = [mnist / n for n in lesson(record.slug).networks]
-    if record.model == "mnist":
-        return sorted((mnist / "class_conditioned").glob("*.safetensors"))[-1:]  # the model is its last epoch
-    if record.model == "emoji":
-        folders = [emoji / "stage1" / "unet", emoji / "stage1" / "text_encoder", emoji / "stage2" / "unet"]
-    return [p for f in folders for p in sorted(f.glob("*.safetensors"))]
-
-
-def sha256(path: Path) -> str:
-    """The file's SHA-256, 64 hex digits; worked out once as long as the file stays the same."""
-    about = path.stat()
-    return _sha256(path, about.st_size, about.st_mtime_ns)
-
-
-@lru_cache(maxsize=64)
-def _sha256(path: Path, size: int, changed: int) -> str:
-    with open(path, "rb") as f:
-        return hashlib.file_digest(f, "sha256").hexdigest()
-
-
 def hashes(chosen: list[Record]) -> dict[str, str]:
     """{file below cache/: SHA-256} of all weights that the records were computed with."""
-    return {p.relative_to(ROOT / "cache").as_posix(): sha256(p) for r in chosen for p in weights_of(r)}
+    return {f: h for r in chosen for f, h in stamp.hashes(r.slug, r.model).items()}
 
 
 def as_html(author: str, chosen: list[Record]) -> str:
@@ -134,11 +108,7 @@ def as_html(author: str, chosen: list[Record]) -> str:
                 f'<a href="{html.escape(r.link, quote=True)}">Open this view</a>.</p>'
             )
             parts.append(save.body(r.notes, list(r.noted)))
-    rows = "".join(f"<li><code>{html.escape(f)}</code> {h}</li>" for f, h in hashes(chosen).items())
-    if rows:
-        parts.append(
-            f"<h2>The networks</h2><p>SHA-256 of the weight files that made these pictures, below cache/.</p><ul>{rows}</ul>"
-        )
+    parts.append(save.networks(hashes(chosen)))
     return save.document("Hand in: Diffusion, Step by Step", "".join(parts))
 
 
@@ -155,7 +125,14 @@ def as_zip(author: str, chosen: list[Record]) -> bytes:
                 kind, _, data = picture.content.partition(";base64,")
                 if data:
                     ending = kind.rsplit("/", 1)[-1].split("+")[0]
-                    z.writestr(f"pictures/{r.slug}-{i:02d}{'-' + name if name else ''}.{ending}", base64.b64decode(data))
+                    said = {**picture.about, "caption": picture.caption, "lesson": r.slug, "model_name": r.model, "link": r.link}
+                    said |= {
+                        "Software": stamp.SOFTWARE,
+                        "saved": r.made,
+                        "weights_sha256": json.dumps(stamp.hashes(r.slug, r.model)),
+                    }
+                    path = f"pictures/{r.slug}-{i:02d}{'-' + name if name else ''}.{ending}"
+                    z.writestr(path, with_text(base64.b64decode(data), said))
         z.writestr("hand_in.json", json.dumps(about, indent=1))
     return buffer.getvalue()
 
@@ -179,7 +156,8 @@ def _record(r: dict) -> Record:
     """A record as hand_in.json holds it. Raises KeyError, ValueError or TypeError for what is none."""
     noted = tuple(save.Noted(**n) for n in r["noted"])
     for n in noted:
-        if not all(isinstance(f, str) for f in (n.kind, n.content, n.caption, n.alt)) or type(n.width) is not int:
+        words = (n.kind, n.content, n.caption, n.alt, *n.about, *n.about.values())
+        if not all(isinstance(f, str) for f in words) or type(n.width) is not int:
             raise ValueError("a note is not made of words")
         if n.kind not in KINDS or n.kind == "picture" and not PICTURE.fullmatch(n.content):
             raise ValueError(f"a {n.kind} is not one")

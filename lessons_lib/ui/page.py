@@ -13,7 +13,7 @@ import streamlit as st
 from lessons_lib import memory, serving
 from lessons_lib.catalogue import HOME, PARTS, Lesson, lesson, written
 from lessons_lib.errors import LessonsError
-from lessons_lib.ui import hand_in, save, view, waiting
+from lessons_lib.ui import hand_in, save, stamp, view, waiting
 from lessons_lib.ui.components import component, read
 from lessons_lib.ui.controls import model_name
 from lessons_lib.ui.typed import sentence
@@ -51,6 +51,7 @@ def lesson_page(slug: str, *, models: Sequence[str] | None = ()) -> Iterator[Les
     view.mount()
     save.begin()
     waiting.begin()
+    stamp.begin(slug, has_model=models != ())
     with st.sidebar:
         if models != ():
             model_name(models)
@@ -71,11 +72,12 @@ def lesson_page(slug: str, *, models: Sequence[str] | None = ()) -> Iterator[Les
         )
         error.__cause__ = e
         tell(error, slug)
-    hand_in.collect(slug, st.session_state.get("model", "") if models != () else "")
+    model = st.session_state.get("model", "") if models != () else ""
+    hand_in.collect(slug, model)
     if view.link(slug).keys() - view.travelling().keys():
         help = "every control of this lesson back to what it was at first; `Run` shows it"
         place.button("Reset", key="reset", on_click=view.reset, icon=":material/restart_alt:", help=help)
-    _footer(this)
+    _footer(this, model)
     view.end(whole=whole)
 
 
@@ -108,14 +110,14 @@ def _list_of_lessons(this: Lesson) -> None:
             link_to(x)
 
 
-def _footer(this: Lesson) -> None:
+def _footer(this: Lesson, model: str) -> None:
     lessons = written()
     if this in lessons and not presenting():
         i = lessons.index(this)
         st.divider()
         notes = save.my_notes(this.slug)
         with st.container(horizontal=True):
-            save.save_this_lesson(this.slug, this.title, notes)
+            save.save_this_lesson(this.slug, this.title, notes, model)
             _COPY(key="copy_link", data={})
         if missing := view.view().not_held:
             st.caption(f"No link can hold {' and '.join(missing)}: whoever opens it is asked for one.")

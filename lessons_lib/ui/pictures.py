@@ -11,10 +11,8 @@ from PIL import Image
 
 from lessons_lib.film import Film
 from lessons_lib.pictures import enlarge, picture_of, to_data_url, to_gif, to_png
-from lessons_lib.ui import controls, save
+from lessons_lib.ui import controls, save, stamp
 from lessons_lib.ui.typed import as_typed, quoted
-
-SOFTWARE = {"Software": "Diffusion, Step by Step"}
 
 
 def describe(about: dict) -> str:
@@ -142,8 +140,8 @@ def contact_sheet(
 ) -> int:
     """Show (B, C, H, W) uint8 sorted by score, highest first, let one be chosen, offer it as PNG. Returns its index in the batch.
 
-    page, model: whose choice it is; like any control's value it stands in the link. about: written into the PNG; with seeds,
-    the picture's own seed instead of the first one's.
+    page, model: whose choice it is; like any control's value it stands in the link. about: written into the PNG, and the place
+    in the batch; with seeds, `seed` is the picture's own, by which it can be made alone, and batch_seed the first one's.
     """
     order = list(range(len(batch))) if scores is None else sorted(range(len(batch)), key=lambda i: -scores[i])
     numbered = [f"{place + 1}. {captions[i]}" for place, i in enumerate(order)]
@@ -155,10 +153,12 @@ def contact_sheet(
         chosen = int(controls.choice(page, f"keep_{model}", numbers, argument="keep", help=help))
     index = order[chosen - 1]
 
+    own = {"seed": seeds[index], "batch_seed": about["seed"]} if seeds is not None else {}
+    place = {"index": index, "num_images": len(batch), "caption": captions[index]}
+    said = stamp.stamp(about, **own, **place)
+
     def png() -> bytes:
-        own = {"seed": seeds[index], "num_images": 1} if seeds is not None else {}
-        text = {**about, **own, "picture": captions[index]}
-        return to_png(enlarge(picture_of(batch[index]), 512), text)
+        return to_png(enlarge(picture_of(batch[index]), 512), said())
 
     name = f"{page}-keep-{model}"
     st.download_button(
@@ -178,11 +178,13 @@ def downloads(film: Film, name: str, *, columns: int = 8) -> None:
     if film.final is None:
         return
 
+    said = stamp.stamp(film.about, num_images=len(film.final))
+
     def png() -> bytes:
-        return to_png(enlarge(picture_of(film.final, columns), 512), {**SOFTWARE, **film.about})
+        return to_png(enlarge(picture_of(film.final, columns), 512), said())
 
     def gif() -> bytes:
-        return to_gif([enlarge(picture_of(f, columns), 256) for f in film.frames()])
+        return to_gif([enlarge(picture_of(f, columns), 256) for f in film.frames()], text=said())
 
     with st.container(horizontal=True):
         icon = ":material/download:"

@@ -16,7 +16,7 @@ from PIL import Image
 from lessons_lib import memory
 from lessons_lib.film import Film, opening_path
 from lessons_lib.pictures import picture_of, tiled
-from lessons_lib.ui import pictures, save, view, waiting
+from lessons_lib.ui import pictures, save, stamp, view, waiting
 from lessons_lib.ui.cards import card
 from lessons_lib.ui.filmstrip import LABELS
 
@@ -176,7 +176,8 @@ def _buttons(key: str, name: str, shortcuts: bool):
 
 
 def _blank(take: Take) -> Film:
-    return Film(dict(take.about), x0=None if take.x0 is None else take.x0[0].float().cpu().numpy())
+    x0 = None if take.x0 is None else take.x0[0].float().cpu().numpy()
+    return Film(dict(take.about), x0=x0, link=stamp.link())
 
 
 class _Screen:
@@ -252,6 +253,7 @@ class _Screen:
             return None
         about = self.take.about
         changed = [k for k, v in about.items() if k in film.about and str(film.about[k]) != str(v)]
+        stamp.shown(film)
         line = pictures.provenance(film)
         save.note("text", line)
         if changed:

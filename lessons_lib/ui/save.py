@@ -9,11 +9,11 @@ from __future__ import annotations
 import html
 import time
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import streamlit as st
 
-from lessons_lib.ui import view
+from lessons_lib.ui import stamp, view
 from lessons_lib.ui.typed import visible
 
 
@@ -26,6 +26,7 @@ class Noted:
     caption: str = ""
     alt: str = ""
     width: int = 0  # of a picture, in CSS pixels
+    about: dict[str, str] = field(default_factory=dict)  # the settings of the film that the page had shown before it
 
 
 _page: ContextVar[list[Noted] | None] = ContextVar("page", default=None)
@@ -40,7 +41,7 @@ def note(kind: str, content: str, **more) -> None:
     """Note down one thing that the page draws. Nothing happens outside a lesson."""
     page = _page.get()
     if page is not None:
-        page.append(Noted(kind, content, **more))
+        page.append(Noted(kind, content, about=stamp.about() if kind == "picture" else {}, **more))
 
 
 CSS = """
@@ -110,9 +111,18 @@ def document(title: str, body: str, more: str = "") -> str:
     )
 
 
-def as_html(title: str, link: str, notes: str, noted: list[Noted]) -> str:
-    """The whole lesson as one HTML document: no script, no request to anywhere."""
-    return document(title, body(notes, noted), f' at <a href="{html.escape(link, quote=True)}">this view</a>')
+def as_html(title: str, link: str, notes: str, noted: list[Noted], hashes: dict[str, str] | None = None) -> str:
+    """The whole lesson as one HTML document: no script, no request to anywhere. hashes: the networks' files and SHA-256."""
+    whole = body(notes, noted) + networks(hashes or {})
+    return document(title, whole, f' at <a href="{html.escape(link, quote=True)}">this view</a>')
+
+
+def networks(hashes: dict[str, str]) -> str:
+    """The networks' fingerprints as HTML."""
+    if not hashes:
+        return ""
+    rows = "".join(f"<li><code>{html.escape(f)}</code> {h}</li>" for f, h in hashes.items())
+    return f"<h2>The networks</h2><p>SHA-256 of the weight files that made these pictures, below cache/.</p><ul>{rows}</ul>"
 
 
 def my_notes(slug: str) -> str:
@@ -122,12 +132,12 @@ def my_notes(slug: str) -> str:
     )
 
 
-def save_this_lesson(slug: str, title: str, notes: str) -> None:
-    """The download at the foot of a lesson."""
+def save_this_lesson(slug: str, title: str, notes: str, model: str = "") -> None:
+    """The download at the foot of a lesson. model: the chosen model's name, "" where the lesson has no choice."""
     shown = noted()
     link = view.url(slug)
     st.download_button(
-        "Save this lesson (HTML)", lambda: as_html(title, link, notes, shown), f"{slug}.html", "text/html",
+        "Save this lesson (HTML)", lambda: as_html(title, link, notes, shown, stamp.hashes(slug, model)), f"{slug}.html", "text/html",
         key=f"{slug}_save", on_click="ignore", icon=":material/save:",
         help="one file with the pictures, settings, equations and your notes; opens offline",
     )  # fmt: skip

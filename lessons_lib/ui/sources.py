@@ -13,7 +13,7 @@ from lessons_lib import decoders, sources
 from lessons_lib.errors import LessonsError
 from lessons_lib.images import to_tensor
 from lessons_lib.pictures import is_dark_on_light, light_on_dark, square
-from lessons_lib.ui import controls, waiting
+from lessons_lib.ui import controls, view, waiting
 from lessons_lib.ui.typed import as_typed, sentence, visible
 
 
@@ -90,6 +90,7 @@ def upload(page: str, shape: tuple[int, int, int]) -> tuple[Tensor, str] | None:
             changes.append("made grey")
     if picture.width != shape[1]:
         changes.append(f"made {shape[1]} x {shape[1]}")
+    view.cannot_hold("your picture")
     st.caption(f"{as_typed(given.name)}: {', '.join(changes) or 'used as it is'}.")
     inverted = ", inverted" if any(c.startswith("inverted") for c in changes) else ""
     return to_tensor(square(picture, shape[1]), shape[0]), f"your picture {given.name}{inverted}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import streamlit as st
 from lessons_lib import decoders
 from lessons_lib.models.model import Model
 from lessons_lib.pictures import enlarge, picture_of, to_png
-from lessons_lib.ui import controls, pictures, plots
+from lessons_lib.ui import controls, pictures, plots, stamp
 from lessons_lib.ui.typed import quoted
 
 PRINT_PIXELS = 2400  # 20 cm at 300 dots an inch
@@ -109,20 +110,21 @@ def embeddings_of_ones_own(slug: str, model: Model) -> tuple[Model, bool]:
             )
             return model, False
         st.success(f"{len(embeddings)} prompts, used below: {shown} ...")
-        return with_embeddings(model, embeddings), True
+        own = with_embeddings(model, embeddings)
+        return replace(own, title=f"{own.title}, words from {Path(file.name).name[:80]}"), True
 
 
-def logo_png(picture: np.ndarray, about: dict) -> bytes:
+def logo_png(picture: np.ndarray, text: dict) -> bytes:
     """(1, C, H, W) uint8 as PNG for printing: every pixel a sharp square, what made it written into the file."""
-    text = {"Software": "Diffusion, Step by Step", **about}
     return to_png(enlarge(picture_of(picture), PRINT_PIXELS), text)
 
 
 def print_size(picture: np.ndarray, about: dict, name: str) -> None:
     """Offer (1, C, H, W) uint8 at print size. The file is made when it is asked for."""
     wide = picture.shape[-1] * -(-PRINT_PIXELS // picture.shape[-1])
+    said = stamp.stamp(about)
     st.download_button(
-        f"Logo at print size (PNG, {wide} pixels)", lambda: logo_png(picture, about), f"{name}.png", "image/png",
+        f"Logo at print size (PNG, {wide} pixels)", lambda: logo_png(picture, said()), f"{name}.png", "image/png",
         on_click="ignore", icon=":material/print:", key=f"{name}_print",
     )  # fmt: skip
     st.caption(
