@@ -33,6 +33,7 @@ class Film:
     t: timestep of each frame. xt, x0_hat, eps: lists of (B, C, H, W) uint8, a frame each; eps as grey-centred picture.
     final: (B, C, H, W) uint8 after the last step. numbers: float32 (4, C, H, W) of the first picture a frame: xt, x0_hat,
     eps, x_prev, for the microscope. x0: (C, H, W) float32, the clean picture that the walk is about, if there is one.
+    eta: the walk's share of fresh noise, 1 for DDPM, 0 for DDIM.
     link: the query of the link to the page as it stood when Run was pressed; empty for a film that was kept.
     seconds: computing time so far. kept: the day it was made if it was kept from an earlier run, None if it is live.
     """
@@ -48,6 +49,7 @@ class Film:
     numbers: list[np.ndarray] = field(default_factory=list)
     final: np.ndarray | None = None
     x0: np.ndarray | None = None
+    eta: float = 1.0
     seconds: float = 0.0
     kept: str | None = None
     link: dict[str, str] = field(default_factory=dict)
@@ -112,7 +114,7 @@ class Film:
         with self._lock:
             if self._ended:
                 return
-            self.total, self.final = step.total, final
+            self.total, self.final, self.eta = step.total, final, getattr(step, "eta", 1.0)
             self.index.append(step.index)
             self.t.append(step.t)
             self.t_prev.append(step.t_prev)
@@ -152,6 +154,7 @@ class Film:
             "t": [self.t[i] for i in pick],
             "t_prev": [self.t_prev[i] for i in pick],
             "index": [self.index[i] for i in pick],
+            "eta": self.eta,
             "seconds": round(self.seconds, 2),
             "made": time.strftime("%Y-%m-%d"),
             "steps": self.total,
@@ -176,6 +179,7 @@ class Film:
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
             return None
         film.seconds, film.kept = about["seconds"], about["made"]
+        film.eta = about.get("eta", film.about.get("eta", 1.0))
         film.about.setdefault("steps", about["steps"])
         return film
 

@@ -26,6 +26,7 @@ class Step:
     eps: Tensor  # the noise estimate in xt
     x0_hat: Tensor  # the clean image that xt seemed to come from, clipped if the walk clips
     x_prev: Tensor  # after the move
+    eta: float = 1.0  # how much of its noise is fresh; the last move has none
 
 
 @torch.no_grad()
@@ -95,7 +96,7 @@ def sample(
             x_prev = constrain(x_prev, t_prev)
             if x_prev.shape != xt.shape:
                 raise ValueError(f"the constraint made {tuple(x_prev.shape)} of a walk of {tuple(xt.shape)}")
-        yield Step(index, total, t, t_prev, xt, eps, x0_hat, x_prev)
+        yield Step(index, total, t, t_prev, xt, eps, x0_hat, x_prev, eta)
         xt = x_prev
 
 

@@ -71,7 +71,13 @@ with page.lesson_page("class") as lesson:
             digits.table([row for row in rows if row])
         if film is not None:
             page.section("Every step")
-            filmstrip(film, f"{lesson.slug}_strip_{epoch}", columns=COLUMNS, alt=pictures.describe(film.about))
+            filmstrip(
+                film,
+                f"{lesson.slug}_strip_{epoch}",
+                scope=f"{lesson.slug}_scope",
+                columns=COLUMNS,
+                alt=pictures.describe(film.about),
+            )
             pictures.downloads(film, f"class-{epoch}-{seed}", columns=COLUMNS)
             page.section("One step, one pixel")
             microscope(film, settings.schedule, f"{lesson.slug}_scope")

@@ -61,7 +61,9 @@ with page.lesson_page("time") as lesson:
         if film is not None:
             page.section("Every step")
             st.caption(f"rows: {', '.join(names)}")
-            filmstrip(film, f"{lesson.slug}_strip", columns=COLUMNS, alt=pictures.describe(film.about))
+            filmstrip(
+                film, f"{lesson.slug}_strip", scope=f"{lesson.slug}_scope", columns=COLUMNS, alt=pictures.describe(film.about)
+            )
             pictures.downloads(film, f"time-{seed}", columns=COLUMNS)
             page.section("One step, one pixel")
             microscope(film, settings.schedule, f"{lesson.slug}_scope")

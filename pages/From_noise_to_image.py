@@ -64,7 +64,13 @@ with page.lesson_page("sampling", models=None) as lesson:
         if film is not None:
             with column:
                 st.caption(f"num_inference_steps = {steps}" + (", eight of them kept" if film.kept else ""))
-                filmstrip(film, f"sampling_strip_{steps}", alt=pictures.describe(film.about), wide=430)
+                filmstrip(
+                    film,
+                    f"sampling_strip_{steps}",
+                    scope=f"{lesson.slug}_scope" if steps == 20 else None,
+                    alt=pictures.describe(film.about),
+                    wide=430,
+                )
                 pictures.downloads(film, f"sampling-{name}-{steps}-{seed}")
 
     page.section("Stage 2")

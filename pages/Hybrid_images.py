@@ -104,7 +104,7 @@ with page.lesson_page("hybrids", models=None) as lesson:
                 near, afar = pictures.readings(model, torch.cat([picture, far[chosen : chosen + 1]]))
                 st.caption(f"What the judge reads first, from near{near}; from afar{afar}.")
         page.section("Every step")
-        filmstrip(film, f"{lesson.slug}_strip", columns=3, alt=pictures.describe(made), wide=480)
+        filmstrip(film, f"{lesson.slug}_strip", scope=f"{lesson.slug}_scope", columns=3, alt=pictures.describe(made), wide=480)
         pictures.downloads(film, f"hybrids-{name}-{seed}", columns=3)
         page.section("The equation")
         page.equation(r"\epsilon=\mathrm{lowpass}(\epsilon_{\text{far}})+\mathrm{highpass}(\epsilon_{\text{near}})")

@@ -69,7 +69,9 @@ with page.lesson_page("sdedit", models=None) as lesson:
         )
         st.caption("From the pictures above. It should fall from left to right: less noise, nearer to the original.")
         page.section("Every step, all starts together")
-        filmstrip(film, f"{lesson.slug}_strip", columns=3, alt=pictures.describe(film.about), wide=420)
+        filmstrip(
+            film, f"{lesson.slug}_strip", scope=f"{lesson.slug}_scope", columns=3, alt=pictures.describe(film.about), wide=420
+        )
         pictures.downloads(film, f"image-to-image-{name}-{seed}", columns=3)
         st.caption(
             "One batch, one walk. A picture whose start is not reached yet is held at the original, noised to the timestep in view."

@@ -104,7 +104,7 @@ with page.lesson_page("prompts", models=None) as lesson:
             )
             pictures.downloads(film, f"blend-{name}-{seed}", columns=7)
         page.section("Every step")
-        filmstrip(film, f"{lesson.slug}_strip", columns=7, alt=pictures.describe(made), wide=760)
+        filmstrip(film, f"{lesson.slug}_strip", scope=f"{lesson.slug}_scope", columns=7, alt=pictures.describe(made), wide=760)
         microscope(film, model.schedule, f"{lesson.slug}_scope")
 
     page.section("A logo of your own")

@@ -90,7 +90,7 @@ with page.lesson_page("denoise", models=None) as lesson:
             )
     if film is not None:
         page.section("The walk")
-        filmstrip(film, f"{lesson.slug}_strip", alt=pictures.describe(film.about), wide=330)
+        filmstrip(film, f"{lesson.slug}_strip", scope=f"{lesson.slug}_scope", alt=pictures.describe(film.about), wide=330)
         pictures.downloads(film, f"denoise-{name}-{asked['seed']}")
 
     page.section("Three noise levels at once")

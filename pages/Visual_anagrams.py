@@ -96,7 +96,7 @@ with page.lesson_page("anagrams", models=None) as lesson:
                 )
                 st.caption(f"What the judge reads first{first}; through the view{second}.")
         page.section("Every step")
-        filmstrip(film, f"{lesson.slug}_strip", columns=3, alt=pictures.describe(made), wide=480)
+        filmstrip(film, f"{lesson.slug}_strip", scope=f"{lesson.slug}_scope", columns=3, alt=pictures.describe(made), wide=480)
         pictures.downloads(film, f"anagrams-{name}-{seed}", columns=3)
         page.section("The equation")
         page.equation(r"\epsilon=\tfrac12\bigl(\epsilon(x_t,p_1)+\mathrm{back}(\epsilon(\mathrm{there}(x_t),p_2))\bigr)")

@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
+from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
@@ -46,27 +48,26 @@ def logged(monkeypatch):
     return handler.stream
 
 
-@pytest.fixture(scope="session")
-def app_url(tmp_path_factory):
-    """The app on a free port of this machine, for the whole session."""
+@contextmanager
+def served(script: str, written: Path):
+    """A Streamlit script on a free port of this machine; yields its address."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
-    log = tmp_path_factory.mktemp("app") / "log"
-    command = [sys.executable, "-m", "streamlit", "run", "Home.py", "--server.headless=true", f"--server.port={port}"]
-    with log.open("wb") as out:
+    command = [sys.executable, "-m", "streamlit", "run", script, "--server.headless=true", f"--server.port={port}"]
+    with written.open("wb") as out:
         server = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out)
     url = f"http://127.0.0.1:{port}"
     try:
         for _ in range(300):
-            assert server.poll() is None, log.read_text()
+            assert server.poll() is None, written.read_text()
             try:
                 urlopen(f"{url}/_stcore/health", timeout=1).close()
                 break
             except OSError:
                 time.sleep(0.2)
         else:
-            pytest.fail(f"the app did not start within a minute:\n{log.read_text()}")
+            pytest.fail(f"the app did not start within a minute:\n{written.read_text()}")
         yield url
     finally:
         server.terminate()
@@ -75,6 +76,13 @@ def app_url(tmp_path_factory):
         except subprocess.TimeoutExpired:  # a busy machine
             server.kill()
             server.wait()
+
+
+@pytest.fixture(scope="session")
+def app_url(tmp_path_factory):
+    """The app on a free port of this machine, for the whole session."""
+    with served("Home.py", tmp_path_factory.mktemp("app") / "log") as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

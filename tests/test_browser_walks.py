@@ -46,37 +46,6 @@ def test_a_new_run_never_shows_the_old_one_and_nothing_jumps(browser_page, app_u
     assert abs(max(heights) - before["height"]) < 30, f"the page moved when Run was pressed: {before['height']}, {heights}"
 
 
-def test_the_filmstrip_is_scrubbed_by_keyboard_without_the_server(browser_page, app_url):
-    sent = []
-    browser_page.on("websocket", lambda ws: ws.on("framesent", lambda data: sent.append(data)))
-    visit(browser_page, app_url, "guidance")
-    film = browser_page.locator(".film").first
-    caption, frame = film.locator("figcaption"), film.locator("img.frame")
-    last = int(re.match(r"step (\d+) of", caption.inner_text())[1])
-    assert last > 3
-    film.focus()
-    before = len(sent)
-    sources = {frame.get_attribute("src")}
-    for k in range(1, 4):
-        browser_page.keyboard.press("ArrowLeft")
-        expect(caption).to_contain_text(f"step {last - k} of {last}")
-        sources.add(frame.get_attribute("src"))
-    assert len(sources) == 4, "frames did not change"
-    browser_page.keyboard.press("Home")
-    expect(caption).to_contain_text(f"step 1 of {last}")
-    assert f"step 1 of {last}" in frame.get_attribute("alt")
-    noisy = frame.get_attribute("src")
-    film.get_by_role("tab", name="x0_hat, the clean guess").click()
-    expect(film.get_by_role("tab", name="x0_hat, the clean guess")).to_have_attribute("aria-selected", "true")
-    assert frame.get_attribute("src") != noisy
-    film.focus()
-    browser_page.keyboard.press("End")
-    browser_page.keyboard.press(" ")  # plays from the start, since the end was reached
-    expect(film.get_by_role("button", name="pause")).to_be_visible()
-    expect(caption).to_contain_text("step 3 of")
-    assert len(sent) == before, "scrubbing asked the server"
-
-
 def test_escape_mid_walk_keeps_the_steps_reached(browser_page, app_url):
     visit(browser_page, app_url, "guidance")
     expect(press_run(browser_page)).to_contain_text(re.compile(r"step \d+ of 29"))
@@ -86,7 +55,7 @@ def test_escape_mid_walk_keeps_the_steps_reached(browser_page, app_url):
     wait(browser_page)
     reached = int(re.search(r"stopped after (\d+) of", line.inner_text())[1])
     assert 1 <= reached < 29
-    expect(browser_page.locator(".film figcaption").first).to_contain_text(f"step {reached} of {reached}")
+    expect(browser_page.locator(".film figcaption").first).to_contain_text(f"after step {reached} of 29")
     browser_page.wait_for_timeout(500)
     expect(line).to_contain_text(f"stopped after {reached} of 29")  # it does not go on behind the page
     run_to_the_end(browser_page)  # and Run starts anew

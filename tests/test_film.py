@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from streamlit.testing.v1 import AppTest
 
 from lessons_lib.film import CHANNELS, Film
 from lessons_lib.samplers import sample
@@ -127,29 +126,3 @@ def test_a_cut_film_is_none(tmp_path):
     data = (tmp_path / "film.npz").read_bytes()
     (tmp_path / "film.npz").write_bytes(data[: len(data) // 2])
     assert Film.load(tmp_path / "film.npz") is None
-
-
-def look(path):
-    from lessons_lib.film import Film
-    from lessons_lib.schedule import Schedule
-    from lessons_lib.ui.microscope import microscope
-
-    microscope(Film.load(path), Schedule.linear(300), "look")
-
-
-@pytest.mark.parametrize("clip_x0", [False, True])
-def test_the_microscope_says_clipped_where_it_was(clip_x0, tmp_path):
-    film = Film({})
-    for _ in film.record_all(walk(clip_x0=clip_x0)):
-        pass
-    film.save(tmp_path / "film.npz")
-    inside = abs(film.numbers[0][1]) < 1  # of the first step's x0_hat
-    app = AppTest.from_function(look, kwargs={"path": tmp_path / "film.npz"}).run()
-    app.slider(key="look_step").set_value(1)
-    said = set()
-    for row in range(8):
-        app.slider(key="look_row").set_value(row)
-        for column in range(8):
-            app.slider(key="look_column").set_value(column).run()
-            said.add(("inside" if inside[0, row, column] else "outside", "clipped" in app.latex[0].value))
-    assert said == ({("inside", False), ("outside", True)} if clip_x0 else {("inside", False), ("outside", False)})

@@ -66,7 +66,7 @@ def in_step(walks: Sequence[Iterator[Step]]) -> Iterator[Step]:
             if any((s.t, s.t_prev) != (first.t, first.t_prev) for s in steps):
                 raise ValueError(f"walks in step share their timesteps, but these are at {[s.t for s in steps]}")
             joined = (torch.cat([getattr(s, name) for s in steps]) for name in ("xt", "eps", "x0_hat", "x_prev"))
-            yield Step(first.index, first.total, first.t, first.t_prev, *joined)
+            yield Step(first.index, first.total, first.t, first.t_prev, *joined, eta=first.eta)
 
 
 def still(about: dict, pictures: Tensor) -> Film:
