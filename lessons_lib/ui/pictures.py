@@ -9,9 +9,11 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
+from lessons_lib import figures
 from lessons_lib.film import Film
 from lessons_lib.pictures import enlarge, picture_of, to_data_url, to_gif, to_png
 from lessons_lib.ui import controls, save, stamp
+from lessons_lib.ui.plots import ordinal, save_figure
 from lessons_lib.ui.typed import as_typed, quoted
 
 
@@ -97,13 +99,6 @@ def judge_readings(judge, x) -> list[str]:
     return [f": {said}" for said in judge.says(x)]
 
 
-def ordinal(rank: int) -> str:
-    """0 -> "1st", 1 -> "2nd", 10 -> "11th"."""
-    n = rank + 1
-    suffix = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
-    return f"{n}{suffix}"
-
-
 def pair_captions(found: Sequence | None, seeds: Sequence[int], names: tuple[str, str]) -> list[str]:
     """One line a picture that two prompts share: its seed, and which reading of the judge's each prompt is, and how sure:
     "seed 180 · 6: 1st, 92% · 9: 2nd, 41%". found: pairs.Readings, one a picture, or None without a judge."""
@@ -174,7 +169,7 @@ def contact_sheet(
 
 
 def downloads(film: Film, name: str, *, columns: int = 8) -> None:
-    """The last picture as PNG with its provenance inside, and the walk as GIF. Made only when asked for."""
+    """The last picture as PNG with its provenance inside, the walk as GIF, both as figures. Made only when asked for."""
     if film.final is None:
         return
 
@@ -190,3 +185,5 @@ def downloads(film: Film, name: str, *, columns: int = 8) -> None:
         icon = ":material/download:"
         st.download_button("Picture (PNG)", png, f"{name}.png", "image/png", key=f"{name}_png", on_click="ignore", icon=icon)
         st.download_button("Walk (GIF)", gif, f"{name}.gif", "image/gif", key=f"{name}_gif", on_click="ignore", icon=icon)
+        drawn = {"the walk": lambda: figures.strip(film, columns), "the pictures": lambda: figures.Grid(film.final, (), columns)}
+        save_figure(drawn, f"{name}_figure", name, said)

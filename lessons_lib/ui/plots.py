@@ -5,24 +5,42 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from functools import partial
 
 import numpy as np
 import streamlit as st
 
 from lessons_lib import kept as kept_files
-from lessons_lib.ui import pictures
+from lessons_lib.figures import COLOURS, KINDS, SIZES, Curves, Grid, as_file
+from lessons_lib.ui import stamp
 
-# Okabe and Ito's colours, told apart by colour-blind eyes; lines also differ in dash
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+# as figures.py has them, in Plotly's words
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+HEADS = (1, 2, 3, 4, 5, 6, 8)
+
+_growing: ContextVar[bool] = ContextVar("growing", default=False)  # True while a plot is drawn anew with every point
 
 
 def line_plot(
-    lines: dict[str, tuple[Sequence[float], Sequence[float]]], x: str, y: str, key: str,
-    *, mark: float | None = None, mark_label: str = "", log_x: bool = False, log_y: bool = False, height: int = 300,
-    markers: bool = False, level: float | None = None, level_label: str = "",
-) -> None:  # fmt: skip
-    """Named lines over one axis, with a marked place or level on it. lines: {name: (xs, ys)}; x, y: axis titles."""
+    lines: dict[str, tuple[Sequence[float], Sequence[float]]],
+    x: str,
+    y: str,
+    key: str,
+    *,
+    mark: float | None = None,
+    mark_label: str = "",
+    log_x: bool = False,
+    log_y: bool = False,
+    height: int = 300,
+    markers: bool = False,
+    level: float | None = None,
+    level_label: str = "",
+) -> None:
+    """Named lines over one axis, with a marked place or level on it, and a button to save the figure.
+
+    lines: {name: (xs, ys)}; x, y: axis titles.
+    """
     import plotly.graph_objects as go
 
     fig = go.Figure()
@@ -37,18 +55,74 @@ def line_plot(
     if level is not None:
         fig.add_hline(level, line_width=2, line_dash="dot", line_color="#888", annotation_text=level_label)
     fig.update_layout(
-        height=height, margin={"l": 8, "r": 8, "t": 28 if mark is None else 52, "b": 8}, xaxis_title=x, yaxis_title=y,
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02 if mark is None else 1.1, "x": 0}, showlegend=len(lines) > 1, hovermode="x unified",
-    )  # fmt: skip
+        height=height,
+        margin={"l": 8, "r": 8, "t": 28 if mark is None else 52, "b": 8},
+        xaxis_title=x,
+        yaxis_title=y,
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02 if mark is None else 1.1, "x": 0},
+        showlegend=len(lines) > 1,
+        hovermode="x unified",
+    )
     if log_x:
         fig.update_xaxes(type="log", dtick="D2")
+    ticks = log_ticks([v for _, ys in lines.values() for v in ys]) if log_y else []
     if log_y:
-        values = [y for _, ys in lines.values() for y in ys if y is not None and y > 0]
-        low, high = (math.log10(f(values)) for f in (min, max)) if values else (-1, 0)
-        heads = (1,) if high - low > 3 else (1, 2, 5) if high - low > 1 else (1, 2, 3, 4, 5, 6, 8)
-        ticks = [head * 10.0**k for k in range(math.floor(low), math.ceil(high) + 1) for head in heads]
         fig.update_yaxes(type="log", tickvals=ticks, ticktext=[f"{v:g}" for v in ticks])
     st.plotly_chart(fig, key=key, config={"displayModeBar": False})
+    if not _growing.get():
+        curves = Curves(lines, x, y, log_x, log_y, markers, mark, mark_label, level, level_label, ticks)
+        save_figure({"": lambda: curves}, f"{key}_figure", key, stamp.stamp({}))
+
+
+def log_ticks(values: Sequence[float | None]) -> list[float]:
+    """Round numbers for a logarithmic axis: all of them where the values span little, powers of ten where they span much."""
+    known = [v for v in values if v is not None and v > 0]
+    low, high = (math.log10(f(known)) for f in (min, max)) if known else (-1, 0)
+    heads = HEADS[:1] if high - low > 3 else (1, 2, 5) if high - low > 1 else HEADS
+    return [head * 10.0**k for k in range(math.floor(low), math.ceil(high) + 1) for head in heads]
+
+
+def save_figure(drawn: dict[str, Callable[[], Curves | Grid]], key: str, name: str, said: Callable[[], dict[str, str]]) -> None:
+    """A small button that offers figures as vector files, sized for a report or a slide. They are made when asked for.
+
+    Args: drawn: what there is to save by name, "" for a single one. name: of the file. said: what made it, of stamp.stamp(), written into it.
+    """
+
+    @st.fragment
+    def offer() -> None:
+        with st.popover(
+            "Figure (PDF, SVG)", type="tertiary", icon=":material/download:", key=f"{key}_offer", on_change="rerun"
+        ) as popover:
+            if not popover.open:
+                return
+            which = list(drawn)[0]
+            if len(drawn) > 1:
+                which = st.segmented_control("figure", list(drawn), default=which, required=True, key=f"{key}_which")
+            size = st.segmented_control("sized for a", list(SIZES), default="report", required=True, key=f"{key}_size")
+            with st.container(horizontal=True):
+                for kind, mime in KINDS.items():
+                    file = "-".join(w for w in (name, which.replace(" ", "-"), size) if w)
+                    st.download_button(
+                        kind.upper(),
+                        partial(_file, drawn[which], kind, size, said),
+                        f"{file}.{kind}",
+                        mime,
+                        key=f"{key}_{kind}",
+                        on_click="ignore",
+                    )
+
+    offer()
+
+
+def _file(drawn: Callable[[], Curves | Grid], kind: str, size: str, said: Callable[[], dict[str, str]]) -> bytes:
+    return as_file(drawn(), kind, size, said())
+
+
+def ordinal(rank: int) -> str:
+    """0 -> "1st", 1 -> "2nd", 10 -> "11th"."""
+    n = rank + 1
+    suffix = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n}{suffix}"
 
 
 def bars(found: Sequence, seeds: Sequence[int], names: tuple[str, str], key: str) -> None:
@@ -60,7 +134,7 @@ def bars(found: Sequence, seeds: Sequence[int], names: tuple[str, str], key: str
     for which, (name, pattern) in enumerate(zip(names, ("", "/"), strict=True)):
         fig.add_bar(
             x=[f"seed {seeds[i]}" for i in order], y=[found[i].sure[which] for i in order], name=html.escape(name),  # Plotly reads HTML
-            text=[pictures.ordinal(found[i].ranks[which]) for i in order], textposition="outside", cliponaxis=False,
+            text=[ordinal(found[i].ranks[which]) for i in order], textposition="outside", cliponaxis=False,
             marker={"color": COLOURS[which], "pattern": {"shape": pattern}},
         )  # fmt: skip
     fig.update_layout(
@@ -107,9 +181,11 @@ def measured(slug: str, model: str, rows_of: Callable, draw: Callable[[list[dict
         st.session_state[key] = rows  # what was measured before Stop stays to be seen
         for row in rows_of():
             rows.append(row)
+            growing = _growing.set(True)
             with place.container():
                 draw(rows, f"{key}_{len(rows)}")
                 st.caption(f"live: {len(rows)} points so far")
+            _growing.reset(growing)
     rows = list(st.session_state.get(key, ()))  # the run that was stopped may still be amid a point
     with place.container():
         if rows:
