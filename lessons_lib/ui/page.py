@@ -29,6 +29,11 @@ def presenting() -> bool:
     return view.extra("present") == "1"
 
 
+def solutions() -> bool:
+    """False where the link says `solutions=0`: a teacher's, for a class that is to write the code itself."""
+    return view.extra("solutions") != "0"
+
+
 def style(*names: str) -> None:
     """Put style sheets of components/ on the page."""
     st.html("".join(f"<style>{read(f'{name}.css')}</style>" for name in names))
@@ -166,10 +171,10 @@ def equation(latex: str) -> None:
 
 
 def show_source(*functions) -> None:
-    """The real source of what ran, read from the running code."""
+    """The real source of what ran, read from the running code; not where solutions are hidden."""
     import inspect
 
-    if presenting():
+    if presenting() or not solutions():
         return
     section("The code that ran")
     for tab, f in zip(st.tabs([f.__qualname__ for f in functions]), functions, strict=True):
