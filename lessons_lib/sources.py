@@ -11,6 +11,7 @@ from torch import Tensor
 from lessons_lib.images import to_tensor
 from lessons_lib.pictures import square
 from lessons_lib.places import CACHE
+from lessons_lib.things import STYLES, concepts, pictures
 
 DIGITS = CACHE / "mnist" / "digits.png"
 PHOTOS = {"cat": "chelsea", "astronaut": "astronaut", "coffee": "coffee", "rocket launch": "rocket"}
@@ -38,8 +39,6 @@ def names(kind: str) -> list[str]:
         return [f"{c}{'abcd'[i]}" for c in range(10) for i in range(4)]
     if kind == "photo":
         return list(PHOTOS)
-    from lessons_lib.text_to_image.data import concepts
-
     return [c.name for c in concepts()]
 
 
@@ -58,8 +57,6 @@ def clean_picture(kind: str, name: str, shape: tuple[int, int, int]) -> Tensor:
         return to_tensor(picture if size == 28 else picture.resize((size, size), Image.Resampling.LANCZOS), channels)
     if kind == "photo":
         return to_tensor(square(photo(name), size), channels)
-    from lessons_lib.text_to_image.data import STYLES, pictures
-
     index = names(kind).index(name) * len(STYLES)
     pixels = pictures().images[index].permute(1, 2, 0).numpy()
     return to_tensor(Image.fromarray(pixels).resize((size, size), Image.Resampling.BOX), channels)

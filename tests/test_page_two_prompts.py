@@ -95,7 +95,7 @@ def test_search_shows_what_the_model_learned_and_what_was_kept_from_it():
     at = fine(opened("prompts", model="emoji", prompts_search="rocket"))
     captions = [i.proto.imgs[0].caption for i in at.image]
     assert {"rocket, noto", "rocket, fluent", "rocket, twemoji"} <= {c.replace(" (kept from it)", "") for c in captions}
-    from lessons_lib.text_to_image.data import STYLES, concepts, pictures
+    from lessons_lib.things import STYLES, concepts, pictures
 
     held = pictures().held_out.nonzero()[0].item()
     name = concepts()[held // len(STYLES)].name

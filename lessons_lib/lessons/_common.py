@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lessons_lib import things
 from lessons_lib.denoisers import Denoiser, guided
 from lessons_lib.film import CHANNELS, Film
 from lessons_lib.models.model import Model
@@ -64,9 +65,7 @@ def prompt_of(model: Model, picture: str) -> str:
     if kind == "digit" and model.shape[0] == 1:
         return name[0]
     if kind == "emoji" and model.judge_name == "emoji":
-        from lessons_lib.text_to_image import data
-
-        return data.caption([c.name for c in data.concepts()].index(name), None)
+        return things.caption([c.name for c in things.concepts()].index(name), None)
     return ""
 
 

@@ -9,6 +9,7 @@ from functools import cache
 
 from lessons_lib.places import CACHE
 
+MAX_LENGTH = 77  # what IFPipeline pads every prompt to; no mask reaches its UNet, so padding is part of the prompt
 MEDIA = ("oil painting", "lithograph")
 STYLES = ("noto", "fluent", "twemoji", "shaded", "blob", "emojione", "ink", *MEDIA)
 COLOUR = tuple(range(6))  # the styles that a caption without a style may mean, and that the media are made from
@@ -120,3 +121,16 @@ def thing_in(prompt: str) -> int | None:
     words = " ".join(re.findall(r"[a-z-]+", prompt.lower()))
     text = f" {words} ".replace(" oil painting of ", " of ")
     return next((i for name, i in _things() if f" {name} " in text), None)
+
+
+def tokens(tokenizer, prompts: list[str]) -> tuple:
+    """(ids, mask), two (B, 77) int64 tensors: the prompts exactly as IFPipeline makes them ready."""
+    text = [p.lower().strip() for p in prompts]
+    made = tokenizer(text, padding="max_length", max_length=MAX_LENGTH, truncation=True, return_tensors="pt")
+    return made.input_ids, made.attention_mask
+
+
+def encode(tokenizer, text_encoder, prompts: list[str]):
+    """A (B, 77, 128) tensor: the prompts exactly as IFPipeline encodes them."""
+    ids, mask = tokens(tokenizer, prompts)
+    return text_encoder(ids, attention_mask=mask)[0]

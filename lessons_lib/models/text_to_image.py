@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from lessons_lib import memory
+from lessons_lib import things as data
 from lessons_lib.decoders import torch_file
 from lessons_lib.denoisers import Conditioned, Denoiser, Network, Prediction
 from lessons_lib.errors import LessonsError
@@ -23,10 +24,9 @@ from lessons_lib.models.fast_unet import prepare
 from lessons_lib.models.model import Model
 from lessons_lib.models.names import TITLES
 from lessons_lib.models.precision import autocast
-from lessons_lib.models.prompts import thing_in
+from lessons_lib.models.prompts import encode, thing_in
 from lessons_lib.samplers import standard_normal
 from lessons_lib.schedule import Schedule
-from lessons_lib.text_to_image import data
 
 MAX_PROMPT = 300  # characters; longer ones are cut off by the 77 tokens anyway
 PROMPTS = (
@@ -136,7 +136,6 @@ def upscaler_of(pipeline, words: Words) -> Upscaler:
 
 def own_words(tokenizer, text_encoder) -> Words:
     """The small model's words: a closed vocabulary and its text encoder."""
-    from lessons_lib.text_to_image.small_model import encode
 
     @lru_cache(maxsize=512)
     @torch.inference_mode()

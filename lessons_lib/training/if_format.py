@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from transformers import T5Config, T5EncoderModel, T5TokenizerFast
 
 from lessons_lib.models import prompts
+from lessons_lib.models.prompts import MAX_LENGTH
 from lessons_lib.schedule import Schedule
 
-MAX_LENGTH = 77  # what IFPipeline pads every prompt to; no mask reaches its UNet, so padding is part of the prompt
 TEXT_WIDTH = 128
 
 
@@ -37,19 +37,6 @@ def make_text_encoder(vocab_size: int) -> T5EncoderModel:
     """Two narrow layers, 0.4 M parameters."""
     sizes = {"d_model": TEXT_WIDTH, "d_kv": 32, "d_ff": 256, "num_layers": 2, "num_heads": 4}
     return T5EncoderModel(T5Config(vocab_size=vocab_size, dropout_rate=0.0, **sizes)).eval()
-
-
-def tokens(tokenizer: T5TokenizerFast, prompts: list[str]) -> tuple[Tensor, Tensor]:
-    """(ids, mask), both (B, 77) int64: the prompts exactly as IFPipeline makes them ready."""
-    text = [p.lower().strip() for p in prompts]
-    made = tokenizer(text, padding="max_length", max_length=MAX_LENGTH, truncation=True, return_tensors="pt")
-    return made.input_ids, made.attention_mask
-
-
-def encode(tokenizer: T5TokenizerFast, text_encoder: T5EncoderModel, prompts: list[str]) -> Tensor:
-    """(B, 77, 128): the prompts exactly as IFPipeline encodes them."""
-    ids, mask = tokens(tokenizer, prompts)
-    return text_encoder(ids, attention_mask=mask)[0]
 
 
 def make_unet(channels: tuple[int, ...] = (16, 48, 96, 192), *, size: int = 64, groups: int = 8, head: int = 64, time_width: int = 256,

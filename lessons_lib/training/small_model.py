@@ -171,7 +171,7 @@ def encoded(tokenizer, encoder, texts: list[str], device: torch.device) -> Tenso
     encoder = encoder.to(device)
     made = []
     for a in range(0, len(texts), 256):
-        ids, mask = if_format.tokens(tokenizer, texts[a : a + 256])
+        ids, mask = prompts.tokens(tokenizer, texts[a : a + 256])
         made.append(encoder(ids.to(device), attention_mask=mask.to(device))[0].half())
     encoder.to("cpu")
     return torch.cat(made)
@@ -379,7 +379,7 @@ class SmallModel(loop.Training):
 
     def encode(self, prompts: list[str]) -> Tensor:
         with torch.no_grad():
-            return if_format.encode(self.tokenizer, self.encoder, prompts)
+            return prompts.encode(self.tokenizer, self.encoder, prompts)
 
     def log(self, step: int, loss: float) -> None:
         """A line of log.jsonl: losses of the averaged network on the fixed sets, in all and by quarters of the schedule."""

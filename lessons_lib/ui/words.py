@@ -34,7 +34,7 @@ def found_among(search: str, names: list[str], keywords: list[tuple[str, ...]]) 
 
 def what_the_model_knows(slug: str) -> None:
     """Search the small model's words and see the pictures it learned from, and those that were kept from it."""
-    from lessons_lib.text_to_image import data
+    from lessons_lib import things as data
 
     names, keywords = [c.name for c in data.concepts()], [c.keywords for c in data.concepts()]
     search = controls.text(slug, "search", "cat", help="part of a word: a thing's name, or another word for it")
@@ -62,7 +62,7 @@ def what_the_model_knows(slug: str) -> None:
 
 def how_it_learned() -> None:
     """The small model's training as its trainer logged it: the loss, and what the judge read of twenty fixed prompts."""
-    from lessons_lib.text_to_image.data import FOLDER, SHEET_PROMPTS
+    from lessons_lib.things import FOLDER, SHEET_PROMPTS
 
     try:
         log = [json.loads(line) for line in (FOLDER / "stage1" / "log.jsonl").read_text().splitlines()]
