@@ -68,7 +68,7 @@ def test_a_photo_is_told_about_in_one_line_and_named_in_the_result():
     at = upload(opened("sdedit", model="mnist", sdedit_picture_dud="upload"), saved(as_held(6), "JPEG", exif=exif), "IMG_*1*.jpg")
     assert not at.exception
     line = next(c.value for c in at.caption if "turned upright" in c.value)
-    for said in ("`IMG_*1*.jpg`", "cut to its middle square (40 of 60 x 40)", "made 28 x 28"):
+    for said in ("`IMG_*1*.jpg:`", "cut to its middle square (40 of 60 x 40)", "made 28 x 28"):
         assert said in line
     run_button(at).click().run()
     assert not at.exception

@@ -13,7 +13,7 @@ from lessons_lib import decoders, sources
 from lessons_lib.errors import LessonsError
 from lessons_lib.images import to_tensor
 from lessons_lib.pictures import is_dark_on_light, light_on_dark, square
-from lessons_lib.ui import controls, view, waiting
+from lessons_lib.ui import controls, pictures, save, view, waiting
 from lessons_lib.ui.typed import as_typed, sentence, visible
 
 
@@ -91,9 +91,13 @@ def upload(page: str, shape: tuple[int, int, int]) -> tuple[Tensor, str] | None:
     if picture.width != shape[1]:
         changes.append(f"made {shape[1]} x {shape[1]}")
     view.cannot_hold("your picture")
-    st.caption(f"{as_typed(given.name)}: {', '.join(changes) or 'used as it is'}.")
+    used = square(picture, shape[1]).convert("L" if shape[0] == 1 else "RGB")
+    told = as_typed(f"{given.name}: {', '.join(changes) or 'used as it is'}.")
+    pictures.show(used, f"your picture {given.name} as it is used", wide=112)
+    save.note("text", told)
+    st.caption(told)
     inverted = ", inverted" if any(c.startswith("inverted") for c in changes) else ""
-    return to_tensor(square(picture, shape[1]), shape[0]), f"your picture {given.name}{inverted}"
+    return to_tensor(used, shape[0]), f"your picture {given.name}{inverted}"
 
 
 def _opened(name: str, data: bytes) -> Given:
