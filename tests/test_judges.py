@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from lessons_lib.mnist import load_digits
 from lessons_lib.models import judge as judges_opened
 from lessons_lib.models import prompts
 from lessons_lib.models.judge import Judge, open_judge
@@ -121,6 +122,17 @@ def test_what_a_judge_says():
     judge.net.forward = lambda x: logits
     assert judge.says(torch.zeros(3, 3, 16, 16)) == ["cat 96%", "unsure", "unsure"]
     assert judge.rank(torch.zeros(3, 3, 16, 16), 1).tolist() == [1, 0, 1]
+
+
+def test_the_judge_of_digits_reads_digits_and_nothing_in_noise():
+    digits, judge = load_digits("test"), open_judge("digits")
+    x, labels = digits.images[:500].float() / 127.5 - 1, digits.labels[:500]
+    p = judge.read(x)
+    assert (p.argmax(1) == labels).float().mean() > 0.98
+    assert (p.amax(1) >= 0.5).float().mean() > 0.97
+    noise = torch.randn(100, 1, 28, 28, generator=generator())
+    for nothing in (noise, noise.clamp(-1, 1), 0.3 * noise - 0.5, -torch.ones(1, 1, 28, 28), (x[:100] + x[100:200]) / 2 - 0.5):
+        assert judge.says(nothing.clamp(-1, 1)).count("unsure") >= 0.75 * len(nothing)
 
 
 def test_a_judge_that_must_choose_is_as_before():

@@ -116,8 +116,8 @@ def errors_at(
 def readings(x: Tensor) -> tuple[Tensor, Tensor]:
     """(what the judge reads, how sure it is), each (B,), of pictures in [-1, 1].
 
-    The judge must choose a digit and is sure even of pure noise, so its confidence says nothing of a picture's quality;
-    whether it reads the digit that was asked for does.
+    The judge knows what is no digit: of pure noise it is sure of nothing. Still its sureness is no measure of a picture's quality; whether
+    it reads the digit that was asked for is.
     """
     sure, read = open_judge("digits").read(x.clamp(-1, 1)).max(1)
     return read, sure

@@ -1,8 +1,8 @@
 """The judge: a small classifier that says what a picture is read as. One for digits, two for the small model's things.
 
-It is trained on real pictures only, never on what the diffusion models make, and its own accuracy on pictures it has not seen
-stands in the JSON beside its weights. Lessons ask `emoji`, which looks at 32 pixels; `emoji_64` sees what stage 2 adds to them.
-The judges of the second generation, which may also say "nothing I know", are trained by lessons_lib/training/judges.py.
+They are trained on real pictures only, never on what the diffusion models make, and their own accuracy on pictures they have not seen
+stands in the JSON beside their weights. Lessons ask `emoji`, which looks at 32 pixels; `emoji_64` sees what stage 2 adds to them.
+`digits`, and the second generation for the small model, may also say "nothing I know": lessons_lib/training/judges.py.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from lessons_lib.places import CACHE
 FOLDERS = {
     "digits": CACHE / "mnist" / "judge", "emoji": CACHE / "text_to_image" / "judge", "emoji_64": CACHE / "text_to_image" / "judge_64",
     "choosing": CACHE / "text_to_image" / "judge_choosing", "reporting": CACHE / "text_to_image" / "judge_reporting",
-    "honest_digits": CACHE / "mnist" / "judge_honest",
 }  # fmt: skip
 
 

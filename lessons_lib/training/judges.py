@@ -51,9 +51,9 @@ class Settings:
 
 
 JUDGES = {
-    "choosing": Settings("choosing", width=32, layers=1, size=64, seed=180, steps=2000),
-    "reporting": Settings("reporting", width=20, layers=2, size=64, seed=42, steps=1600),
-    "digits": Settings("honest_digits", width=24, layers=2, size=28, seed=180, steps=1500, batch_size=96),
+    "choosing": Settings("choosing", width=32, layers=1, size=64, seed=180, steps=1000),
+    "reporting": Settings("reporting", width=20, layers=2, size=64, seed=42, steps=1000),
+    "digits": Settings("digits", width=24, layers=2, size=28, seed=180, steps=1500, batch_size=96),
 }
 
 

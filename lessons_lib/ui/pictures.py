@@ -83,8 +83,8 @@ def in_lines(caption: str) -> str:
 
 
 JUDGE = (
-    "Under each picture stands what **the judge** reads in it: a small classifier, trained on real pictures only. It must always "
-    "choose one of the things it knows, so under one half it is said to be unsure."
+    "Under each picture stands what **the judge** reads in it: a small classifier, trained on real pictures only. It may know nothing "
+    "like it, so under one half it is said to be unsure."
 )
 """Said where the judge first appears on a page."""
 
