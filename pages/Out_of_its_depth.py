@@ -46,9 +46,9 @@ with page.lesson_page("out_of_its_depth") as lesson:
             noisy, cleaned = depth.strip(networks.network_at("one_step", epoch)[0], x, one_step.SIGMAS, seed)
             st.caption("The course's strip: the same digit at every sigma, and below each what the network makes of it.")
             captions = [f"sigma: {s:g}" for s in one_step.SIGMAS]
-            pictures.in_a_row(to_uint8(from_unit(noisy)).numpy(), captions, f"{name}, noised", wide=84)
+            pictures.in_a_row(to_uint8(from_unit(noisy)).numpy(), captions, f"{name}, noised", wide=56)
             captions = [f"cleaned: {s:g}" for s in one_step.SIGMAS]
-            pictures.in_a_row(to_uint8(from_unit(cleaned)).numpy(), captions, f"{name}, cleaned", wide=84)
+            pictures.in_a_row(to_uint8(from_unit(cleaned)).numpy(), captions, f"{name}, cleaned", wide=56)
 
     if shipped:
         page.section("Error against sigma")

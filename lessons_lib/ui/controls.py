@@ -21,6 +21,9 @@ from lessons_lib.ui.typed import as_typed
 MAX_SEED = 2**31 - 1
 LABELS = {
     "t": "how much noise: t",
+    "diffusion_steps": "number of steps, diffusion",
+    "sampler": "how the diffusion network is walked",
+    "guidance": "the plot",
     "t_fraction": "how far along the noising: t / T",
     "i_start": "start after: i_start",
     "schedule": "how the noise grows",
@@ -50,7 +53,6 @@ LABELS = {
     "eta": "fresh noise at each step: eta",
     "stride": "timesteps between two steps",
     "num_inference_steps": "number of steps",
-    "ddpm_steps": "number of DDPM steps",
     "variance_type": "how much noise is put back",
     "noise_level": "noise on the enlarged picture",
     "num_images": "number of pictures",
