@@ -15,7 +15,7 @@ from lessons_lib.ui import hand_in, save
 from lessons_lib.ui.pictures import in_lines
 from lessons_lib.ui.typed import as_typed, quoted, sentence, visible
 from tests.browsing import visit
-from tests.pages import captions, opened
+from tests.pages import captions, opened, press
 
 TYPED = [
     "a cat", "*", "**a**", "a *red* cat", "_x_", "snake_case_words", "__x__", ":red[x]", ":red-background[a cat]", "![x](http://h/t.png)",
@@ -206,3 +206,26 @@ def test_a_shared_link_makes_no_browser_fetch_and_no_link(browser_page, app_url,
     assert not [a for a in addresses if not a.startswith(app_url)]
     assert not main.locator("img[src^=http]").count()
     assert plain(f"“{typed}”") in plain(main.inner_text())
+
+
+@pytest.mark.skipif("emoji" not in available(), reason="the small text-to-image model is not here")
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("x" * 400, "has 400 characters here; the first 300 are used"),
+        (" , ,", "Nothing is typed that can be drawn"),
+        ("a cat, a dog, a fish, a bird, a cow, a pig", "The first 5 of 6 are drawn"),
+    ],
+)
+def test_what_is_not_used_is_told(typed, said):
+    at = opened("sampling", model="emoji", prompts=typed)
+    assert not at.exception
+    assert any(said in c.value for c in at.caption)
+
+
+@pytest.mark.skipif("emoji" not in available(), reason="the small text-to-image model is not here")
+@pytest.mark.parametrize("typed", ["x" * 300, "a\0cat", "😀" * 20, "שלום"])
+def test_a_run_with_any_words_ends_in_a_picture_or_a_sentence(typed):
+    at = press(opened("inpainting", model="emoji", prompt=typed), "Run")
+    assert not at.exception, at.exception
+    assert any("**live**" in c.value for c in at.caption) or len(at.error) == 1

@@ -208,11 +208,15 @@ def toggle(
 
 def text(
     page: str, name: str, value: str, *, label: str | None = None, argument: str | None = None, help: str | None = None,
-    max_chars: int = 200,
+    max_chars: int = 300,
 ) -> str:  # fmt: skip
-    """Words."""
+    """Words. What a link says beyond max_chars is left out, and that is told."""
     how = {"max_chars": max_chars, "argument": argument, "label": label, "help": help}
-    return _draw(st.text_input, page, name, value, str, lambda v: str(v)[:max_chars], **how)
+    wanted = view.peek(key_of(page, name), argument or name)
+    typed = _draw(st.text_input, page, name, value, str, lambda v: str(v)[:max_chars], **how)
+    if isinstance(wanted, str) and len(wanted) > max_chars:
+        st.caption(f":orange[The link has {len(wanted)} characters here; the first {max_chars} are used.]")
+    return typed
 
 
 def seed(value: int = 180) -> int:
@@ -245,6 +249,10 @@ def prompts(page: str, model, n: int = 3, *, at_most: int = 5) -> list[str]:
     if model.name == "mnist" and any(p not in model.prompts for p in wanted):
         st.caption(":orange[This model draws the digits 0 to 9: type some, with commas between.]")
         wanted = [p for p in wanted if p in model.prompts]
+    if not wanted:
+        st.caption(f":orange[Nothing is typed that can be drawn:] until then, {as_typed(', '.join(default))}.")
+    elif len(wanted) > at_most:
+        st.caption(f":orange[The first {at_most} of {len(wanted)} are drawn.]")
     return wanted[:at_most] or default
 
 

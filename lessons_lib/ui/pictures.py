@@ -164,6 +164,7 @@ def contact_sheet(
         key=name,
         on_click="ignore",
         icon=":material/download:",
+        help="what made it is written into the file: Hand in opens it, and its view, again",
     )
     return index
 
