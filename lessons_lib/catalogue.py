@@ -41,6 +41,14 @@ HOME = Lesson("home", "Home", "Diffusion, Step by Step", "", "The map of the les
 
 LESSONS = (
     Lesson(
+        "plane",
+        "The_plane",
+        "The plane",
+        "A",
+        "200 dots walk from noise to data, and every answer is known.",
+        minutes=15,
+    ),
+    Lesson(
         "forward",
         "Forward_noising",
         "Forward noising",

@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
+from lessons_lib import kept
 from lessons_lib.film import OPENINGS, Film, opening_path
 from lessons_lib.pictures import picture_of, to_data_url
 
@@ -24,6 +25,9 @@ def card(slug: str) -> tuple[str, str] | None:
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _card(slug: str, changed: int) -> tuple[str, str] | None:
+    made = kept.card(slug)
+    if made is not None:
+        return "data:image/png;base64," + base64.b64encode(made[0]).decode(), made[1]
     try:
         alt, tiles = CARDS[slug]()
         return to_data_url(picture_of(np.stack(tiles), len(tiles))), alt

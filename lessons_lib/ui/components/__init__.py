@@ -21,9 +21,18 @@ def read(name: str) -> str:
 
 def script(name: str) -> str:
     """NAME.js with what it imports from its neighbours (`import { a } from "./other.js";`) put in: a component has one script."""
-    source = read(f"{name}.js")
-    others = dict.fromkeys(_IMPORT.findall(source))
-    return "".join(re.sub(r"^export ", "", script(other), flags=re.MULTILINE) for other in others) + _IMPORT.sub("", source)
+    *others, _ = order = _in_order(name, [])
+    bare = {other: _IMPORT.sub("", read(f"{other}.js")) for other in order}
+    return "".join(re.sub(r"^export ", "", bare[other], flags=re.MULTILINE) for other in others) + bare[name]
+
+
+def _in_order(name: str, before: list[str]) -> list[str]:
+    """The scripts that NAME.js needs, each once and before those that import it, and itself last."""
+    for other in _IMPORT.findall(read(f"{name}.js")):
+        if other not in before:
+            _in_order(other, before)
+    before.append(name)
+    return before
 
 
 def component(name: str):

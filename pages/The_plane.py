@@ -1,0 +1,32 @@
+"""The plane: diffusion, flow matching and guidance where every answer is known, all of it drawn by the browser."""
+
+from lessons_lib.ui import page, plane
+
+with page.lesson_page("plane") as lesson:
+    import streamlit as st
+
+    page.idea(
+        "200 dots of pure noise walk to where the data are. In two dimensions every answer is known exactly, so no network is "
+        "asked: change anything and see at once what it does."
+    )
+    plane.stage()
+    page.question(
+        lesson.slug,
+        "200 dots start from the very same noise, and at every step each gets fresh noise of its own (eta 1). Where do they land?",
+        ["together: they started together", "in all four blobs", "between the blobs"],
+        "In all four: the noise added on the way decides. Press the second line above to see it, and the third for eta 0.",
+    )
+    noise, paths, pushed, formulas = st.tabs(["Which noise decides", "Which paths bend", "What guidance does", "The formulas"])
+    with noise:
+        plane.who_decides()
+    with paths:
+        plane.bends()
+    with pushed:
+        plane.overshoots()
+    with formulas:
+        plane.formulas()
+    st.markdown(
+        "**What you should have seen.** One rule moves every dot: towards the mean of the data it may have come from. At eta 1 the "
+        "noise added on the way decides where it lands, at eta 0 the first noise does. Straight paths average to bent ones. Guidance "
+        "pushes past the middle. The other lessons show the same, with pictures for dots."
+    )
