@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 
 from lessons_lib.errors import LessonsError
 
@@ -38,6 +38,7 @@ MAX_PIXELS = 50_000_000  # a page scanned at 600 dots an inch has 35 million, a 
 MAX_PIXELS_OF = {"JPEG": 110_000_000, "GIF": 25_000_000, "WEBP": 25_000_000}
 """A JPEG is decoded at an eighth of its size, so a 108-megapixel phone's opens too; an animation's decoder holds three canvases."""
 ENOUGH = 2_000_000  # pixels; a picture of many times as many is reduced, because a lesson uses 64 x 64
+MAX_SCANS = 100  # of a JPEG: each is decoded over the whole picture; a camera's has one, a progressive one ten
 MAX_MEMBERS = 20_000  # of an archive
 KINDS = "PNG, JPEG, WebP, GIF, BMP, TIFF, HEIC or AVIF"
 ENDINGS = ("png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "heic", "heif", "avif")
@@ -73,6 +74,8 @@ def photo(source: bytes | str | Path) -> Photo:
         raise LessonsError(f"This file is not a picture, whatever its name says: choose a {KINDS}.")
     if kind == "HEIF":
         _learn_heif()
+    if kind == "JPEG" and data.count(b"\xff\xda") > MAX_SCANS:
+        raise LessonsError("This JPEG is made of more than a hundred scans, which takes minutes to open: save it again.")
     with _one_at_a_time:
         try:
             with Image.open(io.BytesIO(data), formats=[kind]) as opened:
@@ -310,9 +313,12 @@ def _eight_bits(opened: Image.Image) -> tuple[Image.Image, str]:
         to = {"1": "L", "La": "LA", "LA": "LA", "L": "L", "RGBA": "RGBA", "CMYK": "CMYK", "LAB": "LAB"}.get(mode, "RGB")
         return opened if mode == to else opened.convert(to), ""
     said = "its grey values brought to 8 bits"
+    tags = getattr(opened, "tag_v2", {})  # a TIFF's: scanners write 12 bits into 16, and some count from white
     if mode.startswith("I;16"):
         values = np.asarray(opened)
-        grey = Image.fromarray((values >> 8).astype(np.uint8))
+        grey = Image.fromarray((values >> max(tags.get(258, (16,))[0] - 8, 0)).astype(np.uint8))
+        if tags.get(262) == 0:
+            grey = ImageOps.invert(grey)
         if isinstance(clear, int):
             grey = Image.merge("LA", (grey, Image.fromarray(((values != clear) * 255).astype(np.uint8))))
         return grey, said

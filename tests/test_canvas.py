@@ -259,6 +259,17 @@ class TestByFinger:
         self.swipe(phone, (x, y), (x + 60, y))
         assert slider.locator("input").input_value() != value, "the thumb follows a finger"
 
+    def test_a_swipe_that_begins_on_a_plot_scrolls(self, phone, app_url):
+        visit(phone, app_url, "sdedit")
+        plot = phone.locator(".js-plotly-plot").first
+        plot.scroll_into_view_if_needed()
+        phone.wait_for_timeout(500)
+        main = phone.locator("[data-testid=stMain]")
+        before, box = main.evaluate("e => e.scrollTop"), plot.bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        self.swipe(phone, (x, y), (x + 3, y - 200))
+        assert main.evaluate("e => e.scrollTop") > before + 60
+
 
 class TestByKeyboard:
     pytestmark = in_browser

@@ -5,6 +5,7 @@ import json
 import pickle
 import random
 import re
+import struct
 import subprocess
 import sys
 import time
@@ -212,6 +213,41 @@ def test_sixteen_bits_with_one_transparent_grey():
 def test_floating_point_grey_in_any_range(values, expected):
     seen = np.asarray(photo(saved(Image.fromarray(np.array([values], np.float32)), "TIFF")).picture)[0, :, 0]
     assert np.abs(seen.astype(int) - expected).max() <= 1
+
+
+def tiff_of(bits: int, photometric: int, pixels: bytes, width: int) -> bytes:
+    """A grey TIFF of one row, as scanners write them and Pillow does not."""
+    tags = [
+        (256, 3, width),
+        (257, 3, 1),
+        (258, 3, bits),
+        (259, 3, 1),
+        (262, 3, photometric),
+        (273, 4, 8),
+        (277, 3, 1),
+        (278, 3, 1),
+    ]
+    tags.append((279, 4, len(pixels)))
+    entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
+    start = 8 + len(pixels) + len(pixels) % 2
+    return (
+        b"II*\0" + struct.pack("<I", start) + pixels.ljust(start - 8, b"\0") + struct.pack("<H", len(tags)) + entries + bytes(4)
+    )
+
+
+def test_scans_of_twelve_bits_and_those_that_count_from_white():
+    twelve = tiff_of(12, 1, bytes([0xFF, 0xF8, 0x00, 0x00, 0x00, 0x00]), 4)  # 4095, 2048, 0, 0
+    assert [photo(twelve).picture.getpixel((x, 0))[0] for x in range(3)] == [255, 128, 0]
+    for pixels, bits in ((struct.pack("<2H", 0, 65535), 16), (b"\0\xff", 8), (b"\x7f", 1)):
+        seen = photo(tiff_of(bits, 0, pixels, 2)).picture
+        assert [seen.getpixel((x, 0))[0] for x in range(2)] == [255, 0], bits
+
+
+def test_a_jpeg_of_a_thousand_scans():
+    data = saved(CORNER, "JPEG", progressive=True)
+    scan = data[data.index(b"\xff\xda") : -2]
+    with pytest.raises(LessonsError, match="scans"):
+        photo(data[:-2] + scan * 100 + b"\xff\xd9")
 
 
 def test_cmyk_and_lab_keep_their_colours():

@@ -207,3 +207,9 @@ def test_the_judge_reads_a_turned_six_as_nine():
     (found,) = read_both(model, six, six, "6", "1")
     assert found.ranks[1] > 0
     assert read_both(model, six, six, "", "1") is None
+
+
+def test_a_link_to_embeddings_asks_for_the_file_and_names_it_as_it_is():
+    at = fine(opened("prompts", model="mnist", embeddings="my *file*.pt"))
+    assert any("`*file*.pt”`" in i.value and "choose the file again" in i.value for i in at.info)
+    assert not any("choose the file again" in i.value for i in fine(opened("prompts", model="mnist")).info)

@@ -22,6 +22,12 @@ HEADS = (1, 2, 3, 4, 5, 6, 8)
 _growing: ContextVar[bool] = ContextVar("growing", default=False)  # True while a plot is drawn anew with every point
 
 
+def _chart(fig, key: str) -> None:
+    """Show a figure that a finger scrolls past: dragging on it would zoom instead."""
+    fig.update_layout(dragmode=False)
+    st.plotly_chart(fig, key=key, config={"displayModeBar": False})
+
+
 def line_plot(
     lines: dict[str, tuple[Sequence[float], Sequence[float]]],
     x: str,
@@ -68,7 +74,7 @@ def line_plot(
     ticks = log_ticks([v for _, ys in lines.values() for v in ys]) if log_y else []
     if log_y:
         fig.update_yaxes(type="log", tickvals=ticks, ticktext=[f"{v:g}" for v in ticks])
-    st.plotly_chart(fig, key=key, config={"displayModeBar": False})
+    _chart(fig, key)
     if not _growing.get():
         curves = Curves(lines, x, y, log_x, log_y, markers, mark, mark_label, level, level_label, ticks)
         save_figure({"": lambda: curves}, f"{key}_figure", key, stamp.stamp({}))
@@ -143,7 +149,7 @@ def bars(found: Sequence, seeds: Sequence[int], names: tuple[str, str], key: str
     )  # fmt: skip
     highest = max(max(f.sure) for f in found)
     fig.update_yaxes(range=[0, min(1.0, 1.25 * highest)], tickformat=".0%")
-    st.plotly_chart(fig, key=key, config={"displayModeBar": False})
+    _chart(fig, key)
     both = sum(f.both for f in found)
     st.caption(
         f"On each bar: which reading of the judge's it is. Both prompts are among its first five in {both} of {len(found)}."
@@ -160,7 +166,7 @@ def heatmap(z: np.ndarray, x: Sequence, y: Sequence, x_title: str, y_title: str,
     if any(isinstance(v, str) for v in y):
         fig.update_yaxes(type="category", dtick=1)
     fig.update_layout(height=280, margin={"l": 8, "r": 8, "t": 8, "b": 8}, xaxis_title=x_title, yaxis_title=y_title)
-    st.plotly_chart(fig, key=key, config={"displayModeBar": False})
+    _chart(fig, key)
 
 
 def measured(slug: str, model: str, rows_of: Callable, draw: Callable[[list[dict], str], None], *, minutes: str) -> None:

@@ -24,7 +24,7 @@ from lessons_lib.ui.components import component
 
 SHARED = ("model", "seed")  # controls that mean the same in every lesson, and travel from page to page
 TRAVELS = ("lock", "present", "solutions")  # what else goes along to other lessons
-OWN = ("run",)  # what one page adds
+OWN = ("run", "embeddings")  # what one page adds
 NEVER = ("go", "key", "embed", "embed_options")  # what no link that is copied holds
 _ADDRESS = component("address")
 

@@ -13,7 +13,7 @@ import streamlit as st
 from lessons_lib import decoders
 from lessons_lib.models.model import Model
 from lessons_lib.pictures import enlarge, picture_of, to_png
-from lessons_lib.ui import controls, pictures, plots, stamp
+from lessons_lib.ui import controls, pictures, plots, stamp, view
 from lessons_lib.ui.typed import quoted
 
 PRINT_PIXELS = 2400  # 20 cm at 300 dots an inch
@@ -88,19 +88,31 @@ def embeddings_of_ones_own(slug: str, model: Model) -> tuple[Model, bool]:
     whether it does."""
     from lessons_lib.models.text_to_image import embeddings_from_file, with_embeddings
 
-    with st.expander("Prompt embeddings from a file, as DeepFloyd IF needs them"):
+    key, before = f"{slug}_embeddings", view.extra("embeddings")
+    missing = bool(before) and st.session_state.get(key) is None
+    if missing:
+        st.info(
+            f"This view draws with the prompt embeddings in {quoted(before)}, which no link can hold: choose the file again. Until "
+            "then, the prompts below are read by the model's own words.",
+            icon=":material/upload_file:",
+        )
+    with st.expander("Prompt embeddings from a file, as DeepFloyd IF needs them", expanded=missing):
         st.markdown(
             "DeepFloyd's text encoder is too large for most machines; a file of precomputed embeddings does instead: a dict "
             f"`{{prompt: tensor}}` saved with `torch.save`, each tensor (1, 77, {DEEPFLOYD_WIDTH}), the empty prompt among them. "
             "The file is checked, opened without running anything in it, and used on this page for as long as it is open."
         )
-        file = st.file_uploader("embeddings", ["pt", "pth"], key=f"{slug}_embeddings", max_upload_size=decoders.WEIGHTS_MB)
+        file = st.file_uploader(
+            "embeddings", ["pt", "pth"], key=key, max_upload_size=decoders.WEIGHTS_MB,
+            on_change=lambda: view.set_extra("embeddings", ""),
+        )  # fmt: skip
         if file is None:
             return model, False
+        name = Path(file.name).name[-80:]
         width = None if model.shape[0] == 1 else model.denoiser("").condition.shape[-1]  # opens the model: only when needed
         widths = (DEEPFLOYD_WIDTH,) if width is None else (DEEPFLOYD_WIDTH, width)
         most = decoders.WEIGHTS_MB * decoders.MB
-        embeddings = embeddings_from_file(file.getvalue(), widths, name=Path(file.name).name[:80], most=most)
+        embeddings = embeddings_from_file(file.getvalue(), widths, name=name, most=most)
         held = next(iter(embeddings.values())).shape[-1]
         shown = ", ".join(quoted(p) for p in list(embeddings)[:8] if p)
         if held != width:
@@ -110,8 +122,9 @@ def embeddings_of_ones_own(slug: str, model: Model) -> tuple[Model, bool]:
             )
             return model, False
         st.success(f"{len(embeddings)} prompts, used below: {shown} ...")
+        view.set_extra("embeddings", name)
         own = with_embeddings(model, embeddings)
-        return replace(own, title=f"{own.title}, words from {Path(file.name).name[:80]}"), True
+        return replace(own, title=f"{own.title}, words from {name}"), True
 
 
 def logo_png(picture: np.ndarray, text: dict) -> bytes:
