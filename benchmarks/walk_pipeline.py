@@ -25,7 +25,7 @@ PROMPT, SCALE, SEED = "a penguin", 3.0, 180
 def ours(exactly: bool):
     """Returns a walk: () -> (3, 32, 32) array in [-1, 1]."""
     from lessons_lib import serving
-    from lessons_lib.lessons import walks
+    from lessons_lib.lessons._common import from_noise
     from lessons_lib.models import batching
     from lessons_lib.models.opening import open_model
     from lessons_lib.schedule import CLEAN
@@ -40,7 +40,7 @@ def ours(exactly: bool):
     timesteps = [*model.schedule.timesteps(30), CLEAN]
 
     def walk():
-        *_, last = walks.from_noise(model, PROMPT, num_images=1, seed=SEED, guidance_scale=SCALE, timesteps=timesteps)
+        *_, last = from_noise(model, PROMPT, [SEED], guidance_scale=SCALE, timesteps=timesteps)
         return last.x_prev[0].numpy()
 
     return walk

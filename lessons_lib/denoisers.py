@@ -141,6 +141,15 @@ def guided(cond: Denoiser, uncond: Denoiser, guidance_scale: float | Tensor = 7.
     return Combined((cond, uncond), lambda xt: [xt, xt], combine)
 
 
+def within(guided: Denoiser, cond: Denoiser, low: int, high: int) -> Denoiser:
+    """Guidance in an interval of timesteps only: `guided` for low <= t <= high, the conditional answer elsewhere.
+
+    Source: Kynkäänniemi et al. 2024, "Applying Guidance in a Limited Interval Improves Sample and Distribution Quality in
+    Diffusion Models", arXiv:2404.07724.
+    """
+    return lambda xt, t: (guided if low <= t <= high else cond)(xt, t)
+
+
 class View(Protocol):
     """A way to look at an image and back again. `there` and `back` undo one another on every (B, C, H, W) tensor."""
 

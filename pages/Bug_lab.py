@@ -17,7 +17,7 @@ with page.lesson_page("bugs") as lesson:
 
         from lessons_lib import metrics
         from lessons_lib.lessons.bugs import BUGS, Pieces, student_walk
-        from lessons_lib.lessons.walks import preset_mask
+        from lessons_lib.lessons.inpainting import preset_mask
         from lessons_lib.models.digits import condition_of, open_network
         from lessons_lib.sources import clean_picture
         from lessons_lib.ui.filmstrip import filmstrip

@@ -10,24 +10,27 @@ with page.lesson_page("guidance", models=None) as lesson:
 
     page.idea(
         "A network can be asked for the noise twice: once with your prompt, once without. **Guidance** starts at the second "
-        "answer, walks towards the first, and does not stop there. A larger `guidance_scale` makes the picture obey, and costs "
-        "variety."
+        "answer, walks towards the first, and does not stop there. Some of it makes the picture obey, and costs variety; too much "
+        "of it burns the picture."
     )
     page.question(
-        lesson.slug, "You raise guidance_scale from 3 to 15. What happens?",
-        ["ever better pictures", "more alike and overdone", "nothing"],
-        "Below, one noise is walked at six scales at once, and further down the judge counts what each scale gains and loses.",
-    )  # fmt: skip
+        lesson.slug,
+        "You raise guidance_scale from 3 to 15. What happens?",
+        ["ever better pictures", "overdone pictures that obey less", "nothing"],
+        "Up to 3 or 5 the pictures obey more and vary less; beyond, they burn out: contrast and clutter grow, and the judge reads "
+        "fewer of them as asked. Below, one noise is walked at six scales at once.",
+        right="overdone pictures that obey less",
+    )
 
     name = st.session_state["model"]
     with meanwhile(lesson.slug, name, columns=3):
         import numpy as np
         import torch
 
-        from lessons_lib.denoisers import ask, guided
+        from lessons_lib import kept, metrics
+        from lessons_lib.denoisers import ask, guided, within
         from lessons_lib.images import eps_picture, to_uint8
         from lessons_lib.lessons import guidance
-        from lessons_lib.lessons._common import from_noise
         from lessons_lib.models.opening import open_model
 
         model = open_model(name)
@@ -49,7 +52,7 @@ with page.lesson_page("guidance", models=None) as lesson:
         film = play(lesson.slug, name, about, lambda: guidance.walk(model, about), captions=captions, stream_wide=wide)
         st.caption(
             "One noise, six scales: only `guidance_scale` differs. 0 is unconditional, 1 conditional, above 1 guided."
-            + (" Beside each scale, what the judge reads in the picture, and how surely." if model.judge else "")
+            + (f" {pictures.JUDGE}" if model.judge else "")
         )
     if film is not None:
         page.section("Every step")
@@ -60,8 +63,14 @@ with page.lesson_page("guidance", models=None) as lesson:
     left, right = st.columns([1, 3], gap="large")
     with left:
         gamma = controls.slider(lesson.slug, "guidance_scale", 0.0, 15.0, 7.0, 0.5, help="gamma in the equation; 7 in the course")
+        last = model.schedule.T - 1
+        between = {
+            "guide_from": controls.slider(lesson.slug, "guide_from", 0, last, last, 10, help="guidance is on below this t"),
+            "guide_to": controls.slider(lesson.slug, "guide_to", 0, last, 0, 10, help="guidance is on above this t"),
+        }
+        st.caption("Guidance in an interval of timesteps only, as Kynkäänniemi et al. 2024 have it; elsewhere gamma is 1.")
     with right:
-        about_five = guidance.about_five(model, **same, guidance_scale=gamma)
+        about_five = guidance.about_five(model, **same, guidance_scale=gamma, **between)
         five = play(
             lesson.slug,
             name,
@@ -89,22 +98,36 @@ with page.lesson_page("guidance", models=None) as lesson:
         xt = torch.from_numpy(five.numbers[i][0])[None]
         cond, uncond = ask([model.denoiser(asked), model.denoiser("")], [xt, xt], t)
         combined = guided(lambda xt, t: cond, lambda xt, t: uncond, gamma)(xt, t)
+        clean = [model.schedule.predict_x0(xt, t, answer.eps).clamp(-1, 1) for answer in (uncond, cond, combined)]
         answers = {
             f"x_t at t = {t}": xt,
             "eps_uncond": eps_picture(uncond.eps),
             "eps_cond": eps_picture(cond.eps),
-            "difference, 4 times": eps_picture(4 * (cond.eps - uncond.eps)),
-            f"eps at {gamma:g}": eps_picture(combined.eps),
-            f"x0_hat at {gamma:g}": model.schedule.predict_x0(xt, t, combined.eps).clamp(-1, 1),
+            "difference, 10 times": eps_picture(10 * (cond.eps - uncond.eps)),
+            "x0_hat without the prompt": clean[0],
+            "x0_hat with it": clean[1],
+            f"x0_hat at {gamma:g}": clean[2],
         }
-        pictures.in_a_row(
-            to_uint8(torch.cat(list(answers.values()))).numpy(), list(answers), f"prompt {asked}, t = {t}", wide=wide
-        )
+        shown = to_uint8(torch.cat(list(answers.values()))).numpy()
+        pictures.in_a_row(shown, list(answers), f"prompt {asked}, t = {t}", wide=4 * model.shape[2])
         distance = (cond.eps - uncond.eps).pow(2).mean().sqrt().item()
+        apart = metrics.mse(clean[0], clean[1]).sqrt().item()
         st.caption(
-            f"live: the network was just asked, for the first of the five. Grey is zero. At t = {t} the two answers differ by "
-            f"{distance:.3f} (RMS; the noise itself has 1), and guidance multiplies that by {gamma:g}."
+            f"live: the network was just asked, for the first of the five. Grey is zero noise. At t = {t} the two answers differ by "
+            f"{distance:.3f} in the noise (RMS; the noise itself has 1), which is {apart:.3f} in the picture it implies: the same "
+            "difference, times √((1 - alpha_bar) / alpha_bar), and clipped."
         )
+        differ = kept.measure("guidance_answers", name)
+        if differ is not None:
+            ts = [row["t"] for row in differ["rows"]]
+            lines = {k: (ts, [row[k] for row in differ["rows"]]) for k in ("eps", "x0_hat")}
+            axis = "RMS difference with and without the prompt"
+            plots.line_plot(lines, "t", axis, "guidance_answers", mark=t, mark_label=f"t = {t}", height=260)
+            st.caption(
+                "In eps the two answers differ most near t = 0, but there it hardly moves the picture: what the prompt changes in "
+                "x0_hat it changes early, at much noise. "
+                f"Kept from {differ['made']}: `{differ['command']}`"
+            )
         page.section("One step, one pixel")
         microscope(five, model.schedule, f"{lesson.slug}_scope")
 
@@ -122,20 +145,27 @@ with page.lesson_page("guidance", models=None) as lesson:
                 }
                 plots.line_plot(lines, "guidance_scale", "share the judge reads as asked", f"{key}_a", **chosen)
             with right:
-                lines = {"diversity": (xs, [r["diversity"] for r in rows])}
-                plots.line_plot(lines, "guidance_scale", "diversity (RMS between pictures)", f"{key}_b", **chosen)
+                seen = ("diversity of shapes", "diversity of features", "sharpness")
+                plots.line_plot(
+                    {k: (xs, [r[k] for r in rows]) for k in seen if k in rows[0]}, "guidance_scale", "mean", f"{key}_b", **chosen
+                )
 
         plots.measured("guidance", name, lambda: guidance.measure(model, num_images=20), draw, minutes="about a minute")
         st.caption(
-            "Left: the judge, a classifier that never saw a generated picture, reads what was drawn. Right: how far apart "
-            "pictures of one prompt are. Guidance buys the first with the second."
+            "Left: the share that the judge reads as asked. Right: how far apart pictures of one prompt are, in their coarse shapes "
+            "(RMS after a blur) and in what the judge sees in them; and how sharp they are."
         )
-    page.show_source(guided, guidance.over_scales, from_noise)
+    page.show_source(guided, within, guidance.over_scales, guidance.walk_five)
     page.things_to_try(
         lesson,
         [
-            ("Without clipping, watch it burn", {"clip_x0": False, "guidance_scale": 15.0}),
-            ("When do the two answers differ most?", {"t_fraction": 0.2}),
-            ("Guidance 0: does the prompt still matter?", {"guidance_scale": 0.0}),
+            ("No clipping of x0_hat: the high scales burn", {"clip_x0": False}),
+            ("Near t = 0 the two noises differ most. And the two pictures?", {"t_fraction": 0.05}, "five"),
+            ("Guidance 0: does the prompt still matter?", {"guidance_scale": 0.0}, "five"),
+            (
+                "Guidance 15 in the middle of the walk only: is it overdone?",
+                {"guidance_scale": 15.0, "guide_from": round(0.8 * last, -1), "guide_to": round(0.2 * last, -1)},
+                "five",
+            ),
         ],
     )

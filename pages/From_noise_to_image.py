@@ -1,34 +1,38 @@
+"""From noise to image: three prompts through both stages at two step counts, and five pictures of one prompt."""
+
 from lessons_lib.ui import controls, page, pictures, plots
 from lessons_lib.ui.filmstrip import filmstrip
 from lessons_lib.ui.microscope import microscope
-from lessons_lib.ui.playground import Take, meanwhile, play, play_each, warm
+from lessons_lib.ui.playground import Take, meanwhile, play_each, warm
 
 with page.lesson_page("sampling", models=None) as lesson:
     import streamlit as st
 
     page.idea(
         "Give the walk nothing but noise, and it still finds a picture: each move asks the network what could be hidden in the "
-        "noise, and takes a small step towards it. The **seed** fixes the noise, so the same seed gives the same picture; "
-        "**num_inference_steps** says how many moves the way is cut into."
+        "noise, and takes a small step towards it. The **seed** fixes all the noise, so the same seed and prompt give the same "
+        "picture; **num_inference_steps** says how many moves the way is cut into."
     )
     page.question(
-        lesson.slug, "50 steps instead of 20 from the same seed. What changes?",
-        ["only the time", "details, at two and a half times the cost", "a wholly different picture"],
-        "The time, in proportion. The first noise decides most of the picture; how much the number of moves still changes, with "
-        "fresh noise on each (eta = 1) and without (eta = 0), the measure below says in figures, and whether the judge cares.",
-    )  # fmt: skip
+        lesson.slug,
+        "50 steps instead of 20 from the same seed, with fresh noise on every move (eta = 1). What comes out?",
+        ["the same picture", "the same picture with finer details", "another picture of the same thing"],
+        "The noise added on the way decides much of the picture, and at another number of steps other noise is added. At eta = 0 there is "
+        "none: then the first noise decides everything, and 20 and 50 steps agree in the large.",
+        right="another picture of the same thing",
+    )
 
     name = st.session_state["model"]
     with meanwhile(lesson.slug, name):
-        from lessons_lib.lessons import measures
-        from lessons_lib.lessons.walks import from_noise, upscale
+        from lessons_lib import kept
+        from lessons_lib.lessons import sampling
+        from lessons_lib.lessons._common import from_noise, seeds_of
         from lessons_lib.models.opening import open_model
         from lessons_lib.samplers import move, sample
-        from lessons_lib.ui.typed import quoted
+        from lessons_lib.ui.typed import as_typed
 
         model = open_model(name)
     warm(name)
-    wide = model.shape[2] * max(1, 128 // model.shape[2])  # a whole number of screen pixels for each of the picture's
     one, two = st.columns(2, gap="large")
     with one:
         prompts = controls.prompts(lesson.slug, model)
@@ -41,29 +45,27 @@ with page.lesson_page("sampling", models=None) as lesson:
         eta = controls.slider(
             lesson.slug, "eta", 0.0, 1.0, 1.0, 0.1, help="fresh noise on every move: 1 is DDPM, 0 is DDIM, without any"
         )
-    same = {"model": model.title, "seed": seed, "eta": eta}
+    asked = {"prompts": ", ".join(prompts), "seed": seed, "guidance_scale": guidance_scale, "eta": eta}
+
+    def captions(about):
+        return sampling.prompts_of(about)
 
     def in_steps(steps: int, opening: str) -> Take:
-        def walk():
-            return from_noise(
-                model, prompts, num_images=len(prompts), seed=seed, guidance_scale=guidance_scale, eta=eta,
-                timesteps=model.schedule.spaced_timesteps(steps),
-            )  # fmt: skip
+        about = sampling.about(model, **asked, num_inference_steps=steps)
+        return Take(about, lambda: sampling.walk(model, about), opening, captions=captions)
 
-        about = {**same, "prompts": ", ".join(prompts), "guidance_scale": guidance_scale, "num_inference_steps": steps}
-        return Take(about, walk, opening, captions=lambda about: about["prompts"].split(", "))
-
-    takes = {
-        "num_inference_steps = 20": in_steps(20, "sampling"),
-        "num_inference_steps = 50": in_steps(50, "sampling50"),
-    }
-    three_fit = model.shape[2] * max(1, 115 // model.shape[2])
-    twenty, fifty = play_each(lesson.slug, name, takes, stream_wide=three_fit).values()
+    takes = {"20 steps": in_steps(20, "sampling"), "50 steps": in_steps(50, "sampling50")}
+    three_fit = model.shape[2] * max(1, 130 // model.shape[2])
+    films = play_each(lesson.slug, name, takes, stream_wide=three_fit)
+    st.caption(
+        "All three prompts share the seed, so within a row only the prompt differs."
+        + (f" {pictures.JUDGE}" if model.judge is not None else "")
+    )
     page.section("Every step")
-    for column, steps, film in zip(st.columns(2, gap="large"), (20, 50), (twenty, fifty), strict=True):
+    for column, steps, film in zip(st.columns(2, gap="large"), (20, 50), films.values(), strict=True):
         if film is not None:
             with column:
-                st.caption(f"num_inference_steps = {steps}" + (", eight of them kept" if film.kept else ""))
+                st.caption(f"{steps} steps")
                 filmstrip(
                     film,
                     f"sampling_strip_{steps}",
@@ -81,7 +83,7 @@ with page.lesson_page("sampling", models=None) as lesson:
             if model.shape[0] == 1
             else "No second stage ships for this model: its pictures stay as large as they are."
         )
-    elif twenty is not None:
+    elif all(film is not None for film in films.values()):
         st.markdown(
             f"The second network makes {model.shape[1]} pixels into {upscaler.shape[1]}: it sees the small picture, enlarged and a "
             "little noised, beside its own noise, walks the same way, and fills in what the small one had no room for."
@@ -89,45 +91,67 @@ with page.lesson_page("sampling", models=None) as lesson:
         noise_level = controls.slider(
             lesson.slug, "noise_level", 0, 499, 100, 1, help="timesteps of noise on the enlarged picture, to hide its flaws"
         )
-        asked = twenty.about["prompts"]
-        small = twenty.final_tensor()
 
-        def larger():
-            return upscale(upscaler, small, asked.split(", "), noise_level=noise_level, seed=seed)
+        def enlarged(steps: int, film, opening: str) -> Take:
+            made, small = film.about, film.final_tensor()
+            how = {"prompts": made["prompts"], "seed": made["seed"], "noise_level": noise_level}
+            about = sampling.about_large(model, **how, num_inference_steps=steps)
+            return Take(about, lambda: sampling.walk_large(upscaler, about, small), opening, captions=captions)
 
-        play(
-            lesson.slug, name, {"model": model.title, "prompts": asked, "noise_level": noise_level, "seed": seed}, larger,
-            name="stage2", opening="sampling_stage2", captions=lambda about: about["prompts"].split(", "),
+        openings = ("sampling_stage2", "sampling_stage250")
+        play_each(
+            lesson.slug,
+            name,
+            {f"{k} in both stages": enlarged(k, f, o) for k, f, o in zip((20, 50), films.values(), openings, strict=True)},
+            name="stage2",
+            shortcuts=False,
             stream_wide=2 * upscaler.shape[2],
-        )  # fmt: skip
+        )
 
     page.section("Five samples of one prompt")
+    first = seeds_of(seed, 5)
     st.markdown(
-        f"Five noises from one seed, all asked for {quoted(prompts[0])}: first only asked, then with guidance. Whatever differs within a "
-        "row, the noise decided."
+        f"Five seeds, {first[0]} to {first[-1]}, all asked for **{as_typed(prompts[0])}**: first only asked, then with guidance. "
+        "Whatever differs within a row, the noise decided. The course asks for *a high quality photo*, which means: anything."
     )
 
     def five(scale: float, opening: str) -> Take:
-        about = {**same, "prompt": prompts[0], "guidance_scale": scale}
+        about = sampling.about_five(model, prompt=prompts[0], seed=seed, guidance_scale=scale, eta=eta)
 
-        def walk():
-            return from_noise(model, prompts[0], seed=seed, guidance_scale=scale, eta=eta)
+        def by_seed(about):
+            return [f"seed {s}" for s in seeds_of(about["seed"], 5)]
 
-        return Take(about, walk, opening, captions=lambda about: "12345")
+        return Take(about, lambda: sampling.walk_five(model, about), opening, captions=by_seed)
 
     guided_scale = guidance_scale if guidance_scale != 1 else model.guidance_scale
     takes = {
         "without guidance": five(1.0, "sampling_free"),
         f"with guidance, guidance_scale = {guided_scale:g}": five(guided_scale, "sampling_guided"),
     }
+    wide = model.shape[2] * max(1, 128 // model.shape[2])  # a whole number of screen pixels for each of the picture's
     play_each(lesson.slug, name, takes, name="five", shortcuts=False, stream_wide=wide, side_by_side=False)
 
+    twenty = films["20 steps"]
     if twenty is not None:
         page.section("One step, one pixel")
         microscope(twenty, model.schedule, f"{lesson.slug}_scope")
 
+    decided = kept.measure("sampling_noise", name)
+    if decided is not None:
+        page.section("Which noise decides the picture?")
+        shared = ("the noise on the way", "the first noise", "neither")
+        rows = {"two pictures that share": list(shared)}
+        for row in decided["rows"]:
+            rows[f"RMS distance at eta = {row['eta']:g}"] = [f"{row[k]:.3f}" for k in shared]
+        st.table(rows)
+        st.caption(
+            "Pictures of the same prompt. At eta = 1 the noise on the way decides: nearly all of the text-to-image model's pictures, "
+            "and as much as the first noise of the digits. At eta = 0 there is none, and the first noise decides everything. "
+            f"Kept from {decided['made']}: `{decided['command']}`"
+        )
+
     if model.judge is not None:
-        page.section("What more steps buy, and what a seed changes")
+        page.section("What more steps buy")
 
         def draw(rows: list[dict], key: str) -> None:
             rows = sorted(rows, key=lambda r: r["num_inference_steps"])
@@ -141,22 +165,24 @@ with page.lesson_page("sampling", models=None) as lesson:
             )
             for i, (column, (y, lines)) in enumerate(zip(st.columns(3), three, strict=True)):
                 with column:
-                    plots.line_plot(lines, "num_inference_steps", y, f"{key}_{i}", markers=True)
+                    plots.line_plot(lines, "number of steps", y, f"{key}_{i}", markers=True)
 
-        plots.measured("sampling", name, lambda: measures.sampling(model, num_images=20), draw, minutes="about a minute")
+        plots.measured("sampling", name, lambda: sampling.measure(model, num_images=20), draw, minutes="about a minute")
         st.caption(
-            "The third plot compares each picture with the one that most steps make of the same seed. At eta = 0 step counts "
-            "refine one picture; at eta = 1 they draw another of its kind; a new seed is a new picture altogether."
+            "Left: more steps do not make these pictures easier to read; they only cost time. Right: how far each picture is from "
+            "the one that most steps make of its seed. At eta = 0 more steps come nearer and nearer to one picture; at eta = 1 they "
+            "make another picture of the same thing: of the text-to-image model it is as far away as another seed's."
         )
-    page.show_source(from_noise, sample, move)
+    page.show_source(sampling.walk, from_noise, sample, move)
     page.things_to_try(
         lesson,
         [
             ("No fresh noise on the way: do 20 and 50 steps agree now?", {"eta": 0.0}),
             ("Without guidance: what does the model draw when it is only asked?", {"guidance_scale": 1.0}),
-            (
-                "One prompt three times: the seed gives each picture its own noise",
-                {controls.prompts_name(model): ", ".join([model.prompts[0]] * 3)},
+            *(
+                [("The course's prompt: anything, as long as it is of high quality", {"prompts": "a high quality picture"})]
+                if model.judge_name == "emoji"
+                else []
             ),
         ],
     )

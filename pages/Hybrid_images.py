@@ -1,3 +1,5 @@
+"""Hybrid images: low frequencies by one prompt, high by another; a picture to step back from; spectra; every step."""
+
 from lessons_lib.ui import controls, page, pictures, plots
 from lessons_lib.ui.filmstrip import filmstrip
 from lessons_lib.ui.microscope import microscope
@@ -8,65 +10,58 @@ with page.lesson_page("hybrids", models=None) as lesson:
 
     page.idea(
         "From afar you see only coarse shapes, from near the edges too. So take the **low frequencies** of the noise estimate from one "
-        "prompt and the **high frequencies** from another, at every step. The picture that comes out changes with your distance."
+        "prompt and the **high frequencies** from another, at every step. Where the two fit, the picture that comes out changes with "
+        "your distance; at 32 pixels there are few high frequencies to go round, so look for the tendency."
     )
     page.question(
-        lesson.slug, "You raise sigma, the width of the Gaussian that splits the frequencies. Who gets more of the picture?",
+        lesson.slug,
+        "You raise sigma, the width of the Gaussian that splits the frequencies. Who gets more of the picture?",
         ["the far prompt", "the near prompt"],
-        "The near prompt: a wider Gaussian lets fewer frequencies pass as low, so all the rest belongs to the near one.",
-    )  # fmt: skip
+        "A wider Gaussian lets fewer frequencies pass as low, so all the rest belongs to the near one.",
+        right="the near prompt",
+    )
     name = st.session_state["model"]
     with meanwhile(lesson.slug, name, columns=3):
         import torch
 
         from lessons_lib.denoisers import hybrid
-        from lessons_lib.images import log_spectrum, lowpass, to_uint8
-        from lessons_lib.lessons.openings import gaussian_of_page, hybrid_prompts
-        from lessons_lib.lessons.pairs import read_both
-        from lessons_lib.lessons.walks import from_afar, hybrids, seeds_of
+        from lessons_lib.images import blur, log_spectrum, lowpass, to_uint8
+        from lessons_lib.lessons import hybrids
+        from lessons_lib.lessons._common import seeds_of
+        from lessons_lib.lessons._readings import read_both
         from lessons_lib.models.opening import open_model
         from lessons_lib.ui.drag_picture import drag_picture
 
         model = open_model(name)
     warm(name)
-    kernel_default, sigma_default = gaussian_of_page(model)
-    far_default, near_default = hybrid_prompts(model)
+    default = hybrids.about(model)
     left, right = st.columns([1, 2], gap="large")
     with left:
-        far_prompt = controls.prompt(lesson.slug, model, name="far_prompt", default=far_default)
-        near_prompt = controls.prompt(lesson.slug, model, name="near_prompt", default=near_default)
+        far_prompt = controls.prompt(lesson.slug, model, name="far_prompt", default=default["far_prompt"])
+        near_prompt = controls.prompt(lesson.slug, model, name="near_prompt", default=default["near_prompt"])
         for p in (far_prompt, near_prompt):
             pictures.unknown_words_hint(model, p)
         kernel_size = controls.select_slider(
-            lesson.slug, f"kernel_size_{name}", tuple(range(3, 34, 2)), kernel_default, argument="kernel_size",
+            lesson.slug, f"kernel_size_{name}", tuple(range(3, 34, 2)), default["kernel_size"], argument="kernel_size",
             help="pixels; the course's 33 at 64x64, scaled to this model's pictures",
         )  # fmt: skip
         sigma = controls.slider(
-            lesson.slug, f"sigma_{name}", 0.2, 4.0, sigma_default, 0.1, argument="sigma", label="width of the blur: sigma",
+            lesson.slug, f"sigma_{name}", 0.2, 4.0, default["sigma"], 0.1, argument="sigma", label="width of the blur: sigma",
             help="pixels; the course's 2 at 64x64, scaled to this model's pictures",
         )  # fmt: skip
         guidance_scale = controls.slider(lesson.slug, "guidance_scale", 1.0, 15.0, model.guidance_scale, 0.5)
         num_images = controls.slider(lesson.slug, "num_images", 1, 8, 6, 1, help="each of its own seed: seed, seed + 1, ...")
         seed = controls.seed()
-    about = {
-        "model": model.title, "far_prompt": far_prompt, "near_prompt": near_prompt, "kernel_size": kernel_size, "sigma": sigma,
-        "seed": seed, "num_images": num_images, "guidance_scale": guidance_scale,
-    }  # fmt: skip
-
-    def walk():
-        return hybrids(
-            model, far_prompt, near_prompt, kernel_size=kernel_size, sigma=sigma, num_images=num_images,
-            guidance_scale=guidance_scale, seed=seed,
-        )  # fmt: skip
-
+    asked = {"far_prompt": far_prompt, "near_prompt": near_prompt, "kernel_size": kernel_size, "sigma": sigma}
+    about = hybrids.about(model, **asked, seed=seed, num_images=num_images, guidance_scale=guidance_scale)
     with right:
-        film = play(lesson.slug, name, about, walk, columns=3)
+        film = play(lesson.slug, name, about, lambda: hybrids.walk(model, about), columns=3)
         if film is not None:
             made = film.about
             seeds = seeds_of(made["seed"], len(film.final))
             sides = made["far_prompt"], made["near_prompt"]
             final = film.final_tensor()
-            far = from_afar(final, made["sigma"])
+            far = blur(final, made["sigma"])
             found = read_both(model, far, final, *sides)
             sides = f"{sides[0]} (far)", f"{sides[1]} (near)"
             chosen = pictures.contact_sheet(
@@ -75,8 +70,9 @@ with page.lesson_page("hybrids", models=None) as lesson:
             )  # fmt: skip
             if found:
                 st.caption(
-                    "Best first, by the worse of the two readings. The judge reads the far prompt in the picture blurred by sigma, "
-                    "the near one in the picture as it is; after each prompt: which of its readings it is, and how sure it is."
+                    "After each prompt: as which of its readings **the judge** has it, the far one in the picture blurred by sigma, "
+                    "the near one in the picture as it is, and how sure it is. The judge is a small classifier, trained on real "
+                    "pictures; it must choose one of the things it knows."
                 )
     if film is not None:
         page.section("Step back")
@@ -114,12 +110,16 @@ with page.lesson_page("hybrids", models=None) as lesson:
         if found:
             page.section("Which seeds work from both distances?")
             plots.bars(found, seeds, sides, f"{lesson.slug}_bars")
-    page.show_source(hybrid, lowpass, hybrids)
+    page.show_source(hybrid, lowpass, hybrids.near_and_far)
     page.things_to_try(
         lesson,
         [
-            ("A narrow Gaussian: the far prompt takes over", {f"sigma_{name}": 0.4}),
-            ("A wide one: only a tint is left of it", {f"sigma_{name}": 3.5}),
-            ("Cut the Gaussian to 3 pixels: what does the kernel's size change?", {f"kernel_size_{name}": 3}),
+            *(
+                (f"{far} from afar, {near} from near", {"far_prompt": far, "near_prompt": near})
+                for far, near in hybrids.pairs_of(model)[1:4]
+            ),
+            ("A narrow Gaussian: the far prompt takes over", {"sigma": 0.4}),
+            ("A wide one: only a tint is left of it", {"sigma": 3.5}),
+            ("Cut the Gaussian to 3 pixels: what does the kernel's size change?", {"kernel_size": 3}),
         ],
     )

@@ -1,3 +1,5 @@
+"""Image to image: one picture noised to six starts and walked back, its distance to the original, and every step."""
+
 from lessons_lib.ui import controls, page, pictures, plots
 from lessons_lib.ui.filmstrip import filmstrip
 from lessons_lib.ui.microscope import microscope
@@ -12,43 +14,45 @@ with page.lesson_page("sdedit", models=None) as lesson:
         "timesteps where the walk begins, small for much noise, large for little."
     )
     page.question(
-        lesson.slug, "Which i_start keeps more of the original?", ["1", "20", "no difference"],
-        "20: the walk begins close to the clean end, with little noise. At 1 nearly nothing of the original is left.",
-    )  # fmt: skip
+        lesson.slug,
+        "Which i_start keeps more of the original?",
+        ["1", "20", "no difference"],
+        "At 20 the walk begins close to the clean end, with little noise. At 1 nearly nothing of the original is left, and the "
+        "picture is a new one of what was asked for.",
+        right="20",
+    )
     name = st.session_state["model"]
     with meanwhile(lesson.slug, name, columns=3):
         import torch
 
         from lessons_lib import metrics
         from lessons_lib.images import to_uint8
-        from lessons_lib.lessons.openings import i_starts_of
-        from lessons_lib.lessons.walks import image_to_image
+        from lessons_lib.lessons import sdedit
+        from lessons_lib.lessons._common import prompt_of
         from lessons_lib.models.opening import open_model
         from lessons_lib.ui.sources import pick_picture
 
         model = open_model(name)
     warm(name)
-    i_starts = i_starts_of(model)
+    i_starts = sdedit.i_starts_of(model)
     timesteps = model.schedule.timesteps(model.stride)
     left, right = st.columns([1, 3], gap="large")
     with left:
         kinds = ["digit", "upload", "draw"] if model.shape[0] == 1 else ["emoji", "photo", "upload", "draw"]
         x0, picture = pick_picture(lesson.slug, model.shape, kinds=kinds)
         with_prompt = controls.toggle(
-            lesson.slug, "with_prompt", False, help="guide the walk by a prompt: text-conditional image to image"
+            lesson.slug, "with_prompt", True, help="guide the walk by a prompt: text-conditional image to image"
         )
-        prompt = controls.prompt(lesson.slug, model) if with_prompt else ""
-        pictures.unknown_words_hint(model, prompt)
-        guidance_scale = controls.slider(
-            lesson.slug, "guidance_scale", 1.0, 15.0, model.guidance_scale, 0.5, help="used with a prompt"
-        )
-        seed = controls.seed()
-    about = {"model": model.title, "picture": picture, "prompt": prompt, "seed": seed, "guidance_scale": guidance_scale}
+        asked = {"picture": picture, "prompt": "", "seed": controls.seed()}
+        if with_prompt:
+            asked["prompt"] = controls.prompt(
+                lesson.slug, model, default=prompt_of(model, picture) or sdedit.about(model)["prompt"]
+            )
+            pictures.unknown_words_hint(model, asked["prompt"])
+            asked["guidance_scale"] = controls.slider(lesson.slug, "guidance_scale", 1.0, 15.0, model.guidance_scale, 0.5)
+    about = sdedit.about(model, **asked)
     with right:
-        film = play(
-            lesson.slug, name, about, lambda: image_to_image(model, x0, prompt, i_starts, guidance_scale=guidance_scale, seed=seed),
-            columns=3, x0=x0,
-        )  # fmt: skip
+        film = play(lesson.slug, name, about, lambda: sdedit.walk(model, about, x0), columns=3, x0=x0)
         if film is not None and film.x0 is not None:
             clean = torch.from_numpy(film.x0)[None]
             final = film.final_tensor()
@@ -57,22 +61,19 @@ with page.lesson_page("sdedit", models=None) as lesson:
             captions = [f"i_start {i} (t = {timesteps[i]}){r}" for i, r in zip(i_starts, readings[:-1], strict=True)]
             both = to_uint8(torch.cat([final, clean])).numpy()
             pictures.in_a_row(both, [*captions, f"original{readings[-1]}"], pictures.describe(film.about), wide=128)
+            if model.judge is not None:
+                st.caption(pictures.JUDGE)
     if film is not None and film.x0 is not None:
         page.section("The distance to the original")
-        plots.line_plot(
-            {"RMSE to the original": (i_starts, rmse)},
-            "i_start (more noise to the left)",
-            "RMSE",
-            "sdedit_rmse",
-            markers=True,
-            height=260,
-        )
-        st.caption("From the pictures above. It should fall from left to right: less noise, nearer to the original.")
+        lines = {"RMSE to the original": (i_starts, rmse)}
+        axis = "i_start (more noise to the left)"
+        plots.line_plot(lines, axis, "RMSE, pictures in [-1, 1]", "sdedit_rmse", markers=True, height=260)
+        st.caption("From the pictures above: the less noise, the nearer to the original.")
         page.section("Every step, all starts together")
         filmstrip(
             film, f"{lesson.slug}_strip", scope=f"{lesson.slug}_scope", columns=3, alt=pictures.describe(film.about), wide=420
         )
-        pictures.downloads(film, f"image-to-image-{name}-{seed}", columns=3)
+        pictures.downloads(film, f"image-to-image-{name}-{asked['seed']}", columns=3)
         st.caption(
             "One batch, one walk. A picture whose start is not reached yet is held at the original, noised to the timestep in view."
         )
@@ -80,13 +81,15 @@ with page.lesson_page("sdedit", models=None) as lesson:
         page.equation(r"x_{t_{\text{start}}}=\sqrt{\bar\alpha}\,x_0+\sqrt{1-\bar\alpha}\,\epsilon")
         st.caption("From there the walk goes on as always. This is one of its moves:")
         microscope(film, model.schedule, f"{lesson.slug}_scope")
-    page.show_source(image_to_image)
-    group = "".join(k[0] for k in kinds)
+    page.show_source(sdedit.from_starts)
     tries = [
-        ("A drawing of your own, made real", {f"picture_{group}": "draw"}),
-        ("The same noise, other seed: what stays?", {"with_prompt": False}),
+        ("A drawing of your own, made real", {"picture": "draw"}),
+        ("Without a prompt: where does the walk drift when much is lost?", {"with_prompt": False}),
+        ("Another seed, the same picture: what stays at every start?", {"seed": 7}),
     ]
-    if model.shape[0] == 3:
-        tries.append(("A dog, asked to be a cat", {"with_prompt": True, "prompt": "a cat"}))
-        tries.append(("A real photo, seen by a model that knows only emoji", {f"picture_{group}": "photo"}))
+    if model.judge_name == "emoji":
+        tries.append(("A penguin, asked to be a rocket: who wins at which start?", {"prompt": "a rocket"}))
+        tries.append(("A real photo, seen by a model that knows only emoji", {"picture": "photo", "with_prompt": False}))
+    if model.shape[0] == 1:
+        tries.append(("A 3, asked to be an 8", {"prompt": "8"}))
     page.things_to_try(lesson, tries)

@@ -1,3 +1,5 @@
+"""Prompt lab and logo: what the model knows, mixtures of two prompts, and a logo of one's own words."""
+
 from lessons_lib.ui import controls, page, pictures, view
 from lessons_lib.ui.filmstrip import filmstrip
 from lessons_lib.ui.microscope import microscope
@@ -11,16 +13,19 @@ with page.lesson_page("prompts", models=None) as lesson:
         "met do not. Between two prompts lie mixtures that nobody ever wrote, and the network draws them too."
     )
     page.question(
-        lesson.slug, "Half the embedding of one prompt and half that of another, one noise. What comes out?",
+        lesson.slug,
+        "Half the embedding of one prompt and half that of another, one noise. What comes out?",
         ["both things side by side", "something in between, or one of the two", "only noise"],
         "Mostly one of the two until the mixture tips over, with a few strange creatures where it does: drag the slider and look "
         "for the place.",
-    )  # fmt: skip
+        right="something in between, or one of the two",
+    )
     name = st.session_state["model"]
     with meanwhile(lesson.slug, name, columns=7):
-        from lessons_lib.lessons.openings import gaussian_of_page, hybrid_prompts
-        from lessons_lib.lessons.pairs import read_both
-        from lessons_lib.lessons.walks import blends, from_afar, hybrids, seeds_of, shares, upscale
+        from lessons_lib.images import blur
+        from lessons_lib.lessons import hybrids, prompts
+        from lessons_lib.lessons._common import made_so, seeds_of
+        from lessons_lib.lessons._readings import read_both
         from lessons_lib.models.names import available
         from lessons_lib.models.opening import open_model
         from lessons_lib.ui.drag_picture import drag_picture
@@ -68,24 +73,27 @@ with page.lesson_page("prompts", models=None) as lesson:
         first = controls.slider(lesson.slug, "first_share", 0.0, 1.0, 0.0, 0.05, help="of to_prompt, in the first picture")
         last = controls.slider(lesson.slug, "last_share", 0.0, 1.0, 1.0, 0.05, help="of to_prompt, in the last picture")
         guidance_scale = controls.slider(lesson.slug, "guidance_scale", 1.0, 15.0, model.guidance_scale, 0.5)
-    about = {
-        "model": model.title, "from_prompt": a, "to_prompt": b, "first_share": first, "last_share": last, "seed": seed,
-        "guidance_scale": guidance_scale,
-    }  # fmt: skip
+    between = {"from_prompt": a, "to_prompt": b, "first_share": first, "last_share": last}
+    about = prompts.about(model, **between, seed=seed, guidance_scale=guidance_scale)
     film = play(
-        lesson.slug, name, about, lambda: blends(model, a, b, shares(first, last), guidance_scale=guidance_scale, seed=seed),
-        columns=7, channels=("x0_hat",), stream_wide=760,
-    )  # fmt: skip
+        lesson.slug,
+        name,
+        about,
+        lambda: prompts.walk(model, about),
+        columns=7,
+        channels=("x0_hat",),
+        stream_wide=760,
+    )
     if film is not None:
         made = film.about
         # seven fit beside each other, each pixel a whole number of the screen's
         wide = model.shape[2] * max(1, 100 // model.shape[2])
-        captions = [f"{w:.0%}" for w in shares(made["first_share"], made["last_share"])]
+        captions = [f"{w:.0%}" for w in prompts.shares(made)]
         read = pictures.readings(model, film.final_tensor())
         captions = [f"{c}{r}" for c, r in zip(captions, read, strict=True)]
         pictures.in_a_row(film.final, captions, pictures.describe(made), wide=wide)
         st.caption(
-            f"One noise, seven mixtures: the share of {quoted(made['to_prompt'])} in the embedding, and what the judge reads first."
+            f"One noise, seven mixtures: the share of {quoted(made['to_prompt'])} in the embedding, and what the judge reads. {pictures.JUDGE}"
             if model.judge is not None
             else f"One noise, seven mixtures: the share of {quoted(made['to_prompt'])} in the embedding."
         )
@@ -110,34 +118,35 @@ with page.lesson_page("prompts", models=None) as lesson:
     page.section("A logo of your own")
     st.markdown(
         "A hybrid of two prompts, as on the Hybrid images page: one thing is seen from afar, another from near. Choose the words, "
-        "keep the best of four, print it."
+        "keep the best of five, print it."
     )
-    far_default, near_default = model.prompts[:2] if own_words else hybrid_prompts(model)
-    kernel_size, sigma_default = gaussian_of_page(model)
+    default = prompts.about_logo(model)
+    far_default, near_default = model.prompts[:2] if own_words else (default["logo_far"], default["logo_near"])
     left, right = st.columns([1, 2], gap="large")
     with left:
         far, near = asked("logo_far", far_default), asked("logo_near", near_default)
         sigma = controls.slider(
-            lesson.slug, f"logo_sigma_{name}", 0.2, 4.0, sigma_default, 0.1, argument="logo_sigma",
+            lesson.slug, f"logo_sigma_{name}", 0.2, 4.0, default["sigma"], 0.1, argument="logo_sigma",
             help="pixels; the smaller, the more belongs to logo_far",
         )  # fmt: skip
         st.caption("seed and guidance_scale are those above.")
-    logo_about = {
-        "model": model.title, "logo_far": far, "logo_near": near, "kernel_size": kernel_size, "sigma": sigma, "seed": seed,
-        "guidance_scale": guidance_scale,
-    }  # fmt: skip
-
-    def logo_walk():
-        return hybrids(
-            model, far, near, kernel_size=kernel_size, sigma=sigma, num_images=4, guidance_scale=guidance_scale, seed=seed
-        )
-
+    words = {"logo_far": far, "logo_near": near, "sigma": sigma}
+    logo_about = prompts.about_logo(model, **words, seed=seed, guidance_scale=guidance_scale)
     with right:
-        logo = play(lesson.slug, name, logo_about, logo_walk, columns=4, name="logo", opening="logo", shortcuts=False)
+        logo = play(
+            lesson.slug,
+            name,
+            logo_about,
+            lambda: prompts.walk_logo(model, logo_about),
+            columns=5,
+            name="logo",
+            opening="logo",
+            shortcuts=False,
+        )
         if logo is not None:
             made = logo.about
             seeds, final = seeds_of(made["seed"], len(logo.final)), logo.final_tensor()
-            found = read_both(model, from_afar(final, made["sigma"]), final, made["logo_far"], made["logo_near"])
+            found = read_both(model, blur(final, made["sigma"]), final, made["logo_far"], made["logo_near"])
             words = pictures.pair_captions(found, seeds, (f"{made['logo_far']} (far)", f"{made['logo_near']} (near)"))
             scores = found and [f.score for f in found]
             chosen = pictures.contact_sheet(
@@ -158,14 +167,22 @@ with page.lesson_page("prompts", models=None) as lesson:
                 )
                 upscaler = model.upscaler() if with_stage2 else None
                 if upscaler is not None:
-                    large_about = {**own, "noise_level": 100, "stage": 2}
+                    large_about = prompts.about_large(made, seeds[chosen])
                     words = "" if own_words else made["logo_near"]
+                    small = final[chosen : chosen + 1]
                     larger = play(
-                        lesson.slug, name, large_about,
-                        lambda: upscale(upscaler, final[chosen : chosen + 1], words, seed=seeds[chosen]),
-                        columns=1, stream_wide=256, channels=("xt",), name="large", opening="logo_large", shortcuts=False,
-                    )  # fmt: skip
-                    if larger is not None and larger.about != large_about:
+                        lesson.slug,
+                        name,
+                        large_about,
+                        lambda: prompts.walk_large(upscaler, large_about, small, words),
+                        columns=1,
+                        stream_wide=256,
+                        channels=("xt",),
+                        name="large",
+                        opening="logo_large",
+                        shortcuts=False,
+                    )
+                    if larger is not None and not made_so(larger, large_about):
                         larger = None  # of a logo chosen before
                     if larger is not None:
                         pictures.in_a_row(larger.final, ["stage 2"], pictures.describe(larger.about), wide=256)
@@ -173,7 +190,7 @@ with page.lesson_page("prompts", models=None) as lesson:
                     st.caption("No second stage ships for this model: the logo keeps its pixels.")
             best, text = (larger.final, larger.about) if larger is not None else (logo.final[chosen : chosen + 1], own)
             print_size(best, text, f"logo-{name}-{seeds[chosen]}")
-    page.show_source(blends, hybrids)
+    page.show_source(prompts.mixtures, hybrids.near_and_far)
     page.things_to_try(
         lesson,
         [

@@ -135,6 +135,6 @@ with page.lesson_page("denoise", models=None) as lesson:
             ("Little noise: does blur have a chance?", {"t_fraction": 0.2, "sigma": 0.7}),
             ("Nearly pure noise: what do one step and the walk invent?", {"t_fraction": 0.93, "sigma": 4.0}),
             ("Without the prompt: one step grows paler, and the walk goes astray", {"with_prompt": False}),
-            ("A coarse walk of few moves", {f"stride_{name}": strides[-1]}),
+            ("A coarse walk of few moves", {"stride": strides[-1]}),
         ],
     )

@@ -1,3 +1,5 @@
+"""Visual anagrams: pictures that two prompts share through a view, one of them to turn by hand, and every step."""
+
 from lessons_lib.ui import controls, page, pictures, plots
 from lessons_lib.ui.filmstrip import filmstrip
 from lessons_lib.ui.microscope import microscope
@@ -16,51 +18,47 @@ with page.lesson_page("anagrams", models=None) as lesson:
 
     page.idea(
         "Ask the network twice at every step: about the picture as it is, with one prompt, and about the picture turned, with "
-        "another. Turn the second answer back and take the mean. The walk then ends at one picture that both prompts believe in, "
-        "each from its own side."
+        "another. Turn the second answer back and take the mean. Where the two things have a shape in common, the walk ends at "
+        "a picture that is one thing as it is and the other turned; where they have none, at a compromise that is neither."
     )
     page.question(
-        lesson.slug, "Could the view be a blur instead of a turn?", ["yes", "no"],
-        "No: the network expects noise whose pixels are independent and of equal strength. Turning and shuffling keep it so; a blur "
+        lesson.slug,
+        "Could the view be a blur instead of a turn?",
+        ["yes", "no"],
+        "The network expects noise whose pixels are independent and of equal strength. Turning and shuffling keep it so; a blur "
         "would not, and the network would see noise of a kind it never met.",
-    )  # fmt: skip
+        right="no",
+    )
     name = st.session_state["model"]
     with meanwhile(lesson.slug, name, columns=3):
         import torch
 
         from lessons_lib.denoisers import anagram
         from lessons_lib.images import to_uint8
-        from lessons_lib.lessons.openings import anagram_prompts
-        from lessons_lib.lessons.pairs import read_both
-        from lessons_lib.lessons.walks import anagrams, seeds_of
+        from lessons_lib.lessons import anagrams
+        from lessons_lib.lessons._common import seeds_of
+        from lessons_lib.lessons._readings import read_both
         from lessons_lib.models.opening import open_model
         from lessons_lib.ui.drag_picture import drag_picture
         from lessons_lib.views import VIEWS
 
         model = open_model(name)
     warm(name)
-    default, turned_default, default_view = anagram_prompts(model)
+    default = anagrams.about(model)
     left, right = st.columns([1, 2], gap="large")
     with left:
-        prompt = controls.prompt(lesson.slug, model, default=default)
-        turned_prompt = controls.prompt(lesson.slug, model, name="turned_prompt", default=turned_default)
+        prompt = controls.prompt(lesson.slug, model, default=default["prompt"])
+        turned_prompt = controls.prompt(lesson.slug, model, name="turned_prompt", default=default["turned_prompt"])
         for p in (prompt, turned_prompt):
             pictures.unknown_words_hint(model, p)
-        view_name = controls.select(lesson.slug, "view", list(VIEWS), default=default_view)
+        view_name = controls.select(lesson.slug, "view", list(VIEWS), default=default["view"])
         guidance_scale = controls.slider(lesson.slug, "guidance_scale", 1.0, 15.0, model.guidance_scale, 0.5)
         num_images = controls.slider(lesson.slug, "num_images", 1, 8, 6, 1, help="each of its own seed: seed, seed + 1, ...")
         seed = controls.seed()
-    about = {
-        "model": model.title, "prompt": prompt, "turned_prompt": turned_prompt, "view": view_name, "seed": seed,
-        "num_images": num_images, "guidance_scale": guidance_scale,
-    }  # fmt: skip
-
-    def walk():
-        view = VIEWS[view_name]
-        return anagrams(model, prompt, turned_prompt, view, num_images=num_images, guidance_scale=guidance_scale, seed=seed)
-
+    asked = {"prompt": prompt, "turned_prompt": turned_prompt, "view": view_name, "seed": seed}
+    about = anagrams.about(model, **asked, num_images=num_images, guidance_scale=guidance_scale)
     with right:
-        film = play(lesson.slug, name, about, walk, columns=3)
+        film = play(lesson.slug, name, about, lambda: anagrams.walk(model, about), columns=3)
         if film is not None:
             made, view = film.about, VIEWS[film.about["view"]]
             seeds = seeds_of(made["seed"], len(film.final))
@@ -74,8 +72,9 @@ with page.lesson_page("anagrams", models=None) as lesson:
             )  # fmt: skip
             if found:
                 st.caption(
-                    "Best first, by the worse of the two readings. After each prompt: which of the judge's readings it is, and how "
-                    "sure the judge is."
+                    "After each prompt: as which of its readings **the judge** has it, and how sure it is. The judge is a small "
+                    "classifier, trained on real pictures; it must choose one of the things it knows, and what it ranks fourth no "
+                    "person would see."
                 )
     if film is not None:
         page.section("Turn it yourself")
@@ -105,13 +104,14 @@ with page.lesson_page("anagrams", models=None) as lesson:
         if found:
             page.section("Which seeds work from both sides?")
             plots.bars(found, seeds, sides, f"{lesson.slug}_bars")
-    page.show_source(anagram, type(VIEWS[view_name]), anagrams)
+    page.show_source(anagram, type(VIEWS[view_name]), anagrams.seen_twice)
     page.things_to_try(
         lesson,
         [
+            *((f"{p}, and turned {q}", {"prompt": p, "turned_prompt": q}) for p, q in anagrams.pairs_of(model)[1:4]),
             ("The same prompts, flipped upside down", {"view": "flip"}),
             ("Light for dark", {"view": "negative"}),
-            ("Cut in sixteen and laid anew", {"view": "jigsaw"}),
+            ("Cut in sixteen and laid anew: noise stays noise, but no shape is shared", {"view": "jigsaw"}),
             ("Strong guidance: do the two sides fight harder?", {"guidance_scale": 12.0}),
         ],
     )

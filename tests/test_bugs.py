@@ -5,7 +5,7 @@ import torch
 
 from lessons_lib.denoisers import Conditioned, guided
 from lessons_lib.lessons import bugs
-from lessons_lib.lessons.walks import preset_mask
+from lessons_lib.lessons.inpainting import preset_mask
 from lessons_lib.models.digits import COURSE, condition_of, open_network
 from lessons_lib.samplers import sample
 from lessons_lib.sources import clean_picture

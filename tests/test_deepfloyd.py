@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from lessons_lib.errors import LessonsError
+from lessons_lib.lessons._common import from_noise
+from lessons_lib.lessons.sampling import upscale
 from lessons_lib.models import deepfloyd
 from lessons_lib.models.text_to_image import embeddings_from_file, words_from_file
 
@@ -57,16 +59,14 @@ def repository(tmp_path_factory):
 
 
 def test_both_stages_walk(repository, monkeypatch):
-    from lessons_lib.lessons import walks
-
     monkeypatch.setenv(deepfloyd.EMBEDDINGS, str(repository / "embeddings.pt"))
     model = deepfloyd.open_deepfloyd("IF-I-M", repository=repository / "one", stage2=repository / "two", width=WIDTH)
     assert model.shape == (3, 32, 32)
     assert model.prompts == ("a cat",)
     assert [round(model.schedule.alpha_bar(t), 3) for t in (250, 500, 750)] == [0.846, 0.492, 0.143]
-    *_, last = walks.from_noise(model, "a cat", num_images=2, timesteps=[990, 500, 0])
+    *_, last = from_noise(model, "a cat", [1, 2], timesteps=[990, 500, 0])
     assert last.x_prev.shape == (2, 3, 32, 32)
-    *_, large = walks.upscale(model.upscaler(), last.x_prev.clamp(-1, 1), "a cat", timesteps=[800, 400, 0])
+    *_, large = upscale(model.upscaler(), last.x_prev.clamp(-1, 1), "a cat", [1, 2], timesteps=[800, 400, 0])
     assert large.x_prev.shape == (2, 3, 64, 64)
     with pytest.raises(LessonsError, match="a dog"):
         model.denoiser("a dog")

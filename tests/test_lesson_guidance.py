@@ -43,12 +43,12 @@ def test_five_pictures_at_the_chosen_scale():
     assert film.about["guidance_scale"] == 3
     assert "t = 290" in captions(at)
     assert "t = 240" in captions(at)  # every fifth of the strided timesteps
-    assert "eps at 3" in captions(at)
+    assert "x0_hat at 3" in captions(at)
 
 
 def test_opening_is_labelled_and_a_changed_setting_is_said():
     if not opening_path("guidance", "mnist").exists():
-        pytest.skip("no opening was kept in this checkout: python -m lessons_lib.lessons.openings mnist")
+        pytest.skip("no opening was kept in this checkout: python -m lessons_lib.lessons.keep guidance")
     at = opened("guidance", model="mnist")
     assert any("kept from an earlier run" in m.value for m in at.caption)
     assert not any("changed since" in m.value for m in at.caption)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from lessons_lib.lessons.pairs import Readings, read_both
+from lessons_lib.lessons._readings import Readings, read_both
 from lessons_lib.models.names import available
 from lessons_lib.ui import readings, words
 from tests.pages import opened, press

@@ -11,8 +11,8 @@ from safetensors import safe_open
 
 from lessons_lib import things as data
 from lessons_lib.errors import LessonsError
-from lessons_lib.lessons import walks
-from lessons_lib.lessons._common import drawn
+from lessons_lib.lessons._common import drawn, from_noise
+from lessons_lib.lessons.sampling import upscale
 from lessons_lib.models.fast_unet import LaidOut, prepare
 from lessons_lib.models.judge import FOLDERS, accuracy, open_judge
 from lessons_lib.models.opening import open_model
@@ -119,15 +119,14 @@ def test_both_stages_opened_by_two_sessions_at_once_are_whole():
     """As when a page asks for stage 2 while stage 1 is still being warmed; in a process of its own, where nothing is open yet."""
     code = """
 import threading, torch
-from lessons_lib.lessons import walks
-from lessons_lib.lessons._common import drawn
+from lessons_lib.lessons.sampling import upscale
 from lessons_lib.models.opening import open_model
 model = open_model("emoji")
 thread = threading.Thread(target=model.warm)
 thread.start()
 upscaler = model.upscaler()
 thread.join()
-*_, last = walks.upscale(upscaler, torch.zeros(1, 3, 32, 32), "a cat", timesteps=[900, 0])
+*_, last = upscale(upscaler, torch.zeros(1, 3, 32, 32), "a cat", [180], timesteps=[900, 0])
 print(tuple(last.x_prev.shape))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
@@ -175,7 +174,7 @@ def test_our_walk_is_the_pipelines(emoji, scale, exact):
         prompt="a penguin", timesteps=timesteps, guidance_scale=scale, generator=torch.Generator().manual_seed(180),
         output_type="pt", clean_caption=False,
     ).images  # fmt: skip
-    walk = walks.from_noise(emoji, "a penguin", num_images=1, seed=180, guidance_scale=scale, timesteps=[*timesteps, CLEAN])
+    walk = from_noise(emoji, "a penguin", [180], guidance_scale=scale, timesteps=[*timesteps, CLEAN])
     *_, last = walk
     torch.testing.assert_close(
         (last.x_prev.clamp(-1, 1) + 1) / 2, (theirs.float() + 1) / 2 if theirs.min() < 0 else theirs, rtol=0, atol=1e-4
@@ -194,7 +193,7 @@ def test_stage_2_is_the_pipelines(emoji, exact):
         image=image, prompt="a penguin", timesteps=timesteps, guidance_scale=1.0, noise_level=100, output_type="pt",
         generator=torch.Generator().manual_seed(180), clean_caption=False,
     ).images  # fmt: skip
-    *_, last = walks.upscale(upscaler, image, "a penguin", seed=180, timesteps=[*timesteps, CLEAN])
+    *_, last = upscale(upscaler, image, "a penguin", [180], timesteps=[*timesteps, CLEAN])
     ours = (last.x_prev.clamp(-1, 1) + 1) / 2
     torch.testing.assert_close(ours, (theirs.float() + 1) / 2 if theirs.min() < 0 else theirs, rtol=0, atol=1e-4)
 

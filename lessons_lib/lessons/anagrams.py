@@ -16,11 +16,10 @@ PAIRS = {  # (prompt, turned prompt): shapes and colours that go together when o
     "mnist": (("6", "9"), ("5", "2"), ("1", "7"), ("8", "3"), ("4", "6"), ("9", "2")),
     "emoji": (
         ("a pear", "a light bulb"),
-        ("an ice cream cone", "a light bulb"),
-        ("a penguin", "a skull"),
-        ("a strawberry", "a castle"),
-        ("a balloon", "an ice cream cone"),
         ("a candle", "an ice cream cone"),
+        ("an ice cream cone", "a light bulb"),
+        ("a strawberry", "a castle"),
+        ("a penguin", "a skull"),
     ),
 }
 """By model, the page's choice first; `keep anagrams --only measures` says how well the judge reads each."""

@@ -10,13 +10,20 @@ import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from lessons_lib.film import Film
+from lessons_lib.lessons._common import Opening
+from lessons_lib.lessons.inpainting import preset_mask
+from lessons_lib.models.digits import condition_of, open_network
+from lessons_lib.models.model import Model
 from lessons_lib.models.unet import UNet
 from lessons_lib.samplers import Step
 from lessons_lib.schedule import Schedule
+from lessons_lib.sources import clean_picture
 
 # ---- the pieces, right ------------------------------------------------------------------------------------------------
 
@@ -220,3 +227,23 @@ def student_walk(
             x_prev = pieces.keep_outside(schedule, x_prev, x_orig, mask, t, t_prev, eps_kept)
         yield Step(index, total, t, t_prev, xt, eps, x0_hat, x_prev)
         xt = x_prev
+
+
+MODELS = ("mnist",)
+
+
+def openings(model: Model) -> Iterator[Opening]:
+    """The cases, right and wrong, at the page's defaults; the right walk of one task is walked once."""
+    unet, settings = open_network("class_conditioned")
+    digits, mask = [0, 2, 3, 5, 8], preset_mask("top half", 28)
+    x_orig = torch.cat([clean_picture("digit", f"{d}a", model.shape) for d in digits])
+    right: dict[str, Film] = {}
+    for bug in BUGS:
+        for which, pieces in (("right", Pieces()), ("wrong", bug.pieces)):
+            walk = partial(student_walk, unet, settings.schedule, pieces, bug.task, condition_of(digits), x_orig, mask)
+            about = {"walk": "right" if which == "right" else "with the bug", "digits": "0 2 3 5 8", "seed": 180}
+            film = right.get(bug.task) if which == "right" else None
+            film = film or Opening("", about, walk).filmed()
+            if which == "right":
+                right[bug.task] = film
+            yield Opening(f"bugs-{bug.name}-{which}", film.about, film=film, frames=5, channels=("xt",))

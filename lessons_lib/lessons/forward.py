@@ -24,9 +24,14 @@ def about(**chosen) -> dict:
 
 def walk(about: dict, x0: Tensor, timesteps: Sequence[int]) -> Tensor:
     """x0 (1, C, H, W) noised to each timestep, by the same noise: (len(timesteps), C, H, W)."""
-    schedule = SCHEDULES[about["schedule"]]()
-    eps, _ = noise(x0.shape[1:], [about["seed"]])
+    schedule, eps = SCHEDULES[about["schedule"]](), noise_of(about, x0)
     return torch.cat([schedule.add_noise(x0, t, eps) for t in timesteps])
+
+
+def noise_of(about: dict, x0: Tensor) -> Tensor:
+    """The seed's noise, the shape of x0 (1, C, H, W)."""
+    eps, _ = noise(x0.shape[1:], [about["seed"]])
+    return eps
 
 
 def own_snr(schedule: Schedule, x0: Tensor, t: int) -> float:
@@ -65,6 +70,6 @@ def drowned_from(signal: Sequence[float], noise_level: float) -> int | None:
 def card() -> kept.Card:
     """The cat, with some noise, and nearly lost in it."""
     x0 = clean_picture("photo", "cat", (3, 32, 32))
-    noised = walk(about(size=32), x0, (100, 500))
+    noised = walk(about(size=32), x0, (150, 500))
     tiles = to_uint8(torch.cat([x0, noised])).numpy()
     return kept.Card("a cat, with some noise, and nearly lost in it", list(tiles))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from statistics import mean
 
 import torch
 
 from lessons_lib import kept, metrics
-from lessons_lib.denoisers import guided
-from lessons_lib.lessons._common import SEED, Opening, drawn, from_noise, noise, seeds_of, settings
+from lessons_lib.denoisers import ask, guided, within
+from lessons_lib.lessons._common import SEED, Opening, denoiser_of, drawn, from_noise, noise, seeds_of, settings
 from lessons_lib.models.model import Model
 from lessons_lib.samplers import Step, sample
 
@@ -22,9 +23,13 @@ def about(model: Model, **chosen) -> dict:
 
 
 def about_five(model: Model, **chosen) -> dict:
-    """The settings of five pictures at one scale; the course's 7 unless chosen."""
-    scale = chosen.pop("guidance_scale", 7.0)
-    return {**about(model, **chosen), "guidance_scale": scale}
+    """The settings of five pictures at one scale; the course's 7 at all timesteps unless chosen.
+
+    guide_from, guide_to: the timesteps, from much noise to little, between which guidance is on.
+    """
+    own = {"guidance_scale": 7.0, "guide_from": model.schedule.T - 1, "guide_to": 0}
+    own |= {k: chosen.pop(k) for k in tuple(own) if k in chosen}
+    return {**about(model, **chosen), **own}
 
 
 def over_scales(
@@ -47,22 +52,31 @@ def walk(model: Model, about: dict) -> Iterator[Step]:
 
 
 def walk_five(model: Model, about: dict) -> Iterator[Step]:
-    """Five pictures of seed, seed + 1, ... at one scale."""
-    how = {"guidance_scale": about["guidance_scale"], "clip_x0": about["clip_x0"]}
-    return from_noise(model, about["prompt"], seeds_of(about["seed"], 5), **how)
+    """Five pictures of seed, seed + 1, ... at one scale, guided between two timesteps."""
+    prompt, scale = about["prompt"], about["guidance_scale"]
+    denoiser = within(denoiser_of(model, prompt, scale), denoiser_of(model, prompt), about["guide_to"], about["guide_from"])
+    xt, generators = noise(model.shape, seeds_of(about["seed"], 5))
+    timesteps = model.schedule.timesteps(model.stride)
+    yield from sample(denoiser, model.schedule, xt, timesteps, clip_x0=about["clip_x0"], generator=generators)
+
+
+def stills(model: Model) -> tuple[int, ...]:
+    """The steps at which the course shows a walk: every fifth, at t = 990, 840, 690, ... 90."""
+    return tuple(range(0, len(model.schedule.timesteps(model.stride)) - 1, 5))
 
 
 def openings(model: Model) -> Iterator[Opening]:
     """What the page opens with."""
     six, five = about(model), about_five(model)
     yield Opening("guidance", six, lambda: walk(model, six))
-    yield Opening("guidance_five", five, lambda: walk_five(model, five))
+    yield Opening("guidance_five", five, lambda: walk_five(model, five), frames=stills(model))
 
 
 def measure(model: Model, num_images: int = 60, guidance_scales: Sequence[float] = MEASURED_SCALES) -> Iterator[dict]:
     """What the judge reads, and how different the pictures of one prompt are, at each guidance scale.
 
-    Rows: guidance_scale, accuracy (the share whose first reading is the prompt), top5, diversity (see metrics.diversity).
+    Rows: guidance_scale; accuracy, the share whose first reading is the prompt; top5; the diversity of the coarse shapes, and of
+    what the judge sees (its features), in the pictures of one prompt; their sharpness. Pixels' diversity would grow with clutter.
     """
     prompts = model.prompts[:10]
     each = max(2, num_images // len(prompts))
@@ -75,11 +89,28 @@ def measure(model: Model, num_images: int = 60, guidance_scales: Sequence[float]
             "guidance_scale": scale,
             "accuracy": (ranks == 0).float().mean().item(),
             "top5": (ranks < 5).float().mean().item(),
-            "diversity": sum(metrics.diversity(part) for part in x.split(each)) / len(prompts),
+            "diversity of shapes": mean(metrics.diversity(metrics.coarse(part)) for part in x.split(each)),
+            "diversity of features": mean(metrics.diversity(model.judge.features(part)) for part in x.split(each)),
+            "sharpness": metrics.sharpness(x).mean().item(),
         }
 
 
-MEASURES = {"guidance": measure}
+def answers_differ(model: Model, num_images: int = 10) -> Iterator[dict]:
+    """How far the answers with and without the prompt are apart along the walk, as noise and as the picture it implies.
+
+    Rows: t; "eps" and "x0_hat", mean RMS distances of the two; |x0_hat difference| = sqrt((1 - abar) / abar) |eps difference|.
+    """
+    prompts = list(model.prompts[: min(num_images, 10)])
+    cond, uncond = model.denoiser(prompts), model.denoiser("")
+    for step in from_noise(model, prompts, [SEED] * len(prompts), guidance_scale=model.guidance_scale):
+        with torch.no_grad():
+            c, u = ask([cond, uncond], [step.xt, step.xt], step.t)
+        eps = (c.eps - u.eps).pow(2).mean((1, 2, 3)).sqrt().mean().item()
+        clean = [model.schedule.predict_x0(step.xt, step.t, answer.eps).clamp(-1, 1) for answer in (c, u)]
+        yield {"t": step.t, "eps": eps, "x0_hat": metrics.mse(*clean).sqrt().mean().item()}
+
+
+MEASURES = {"guidance": measure, "guidance_answers": answers_differ}
 """name -> model, num_images -> rows; kept for every model that has a judge."""
 
 

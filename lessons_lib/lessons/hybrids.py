@@ -18,12 +18,11 @@ from lessons_lib.samplers import Step, sample
 PAIRS = {  # (far prompt, near prompt): of one colour and outline, so that from afar the fine lines of the near one do no harm
     "mnist": (("6", "0"), ("8", "3"), ("9", "4"), ("0", "6"), ("7", "1"), ("3", "5")),
     "emoji": (
-        ("a pizza", "a cookie"),
-        ("an old man", "a baby"),
-        ("a light bulb", "an ice cream cone"),
-        ("a banana", "a trumpet"),
-        ("a strawberry", "a ladybug"),
         ("an egg", "an onion"),
+        ("a strawberry", "a ladybug"),
+        ("a banana", "a trumpet"),
+        ("an old man", "a baby"),
+        ("a pizza", "a cookie"),
     ),
 }
 """By model, the page's choice first; `keep hybrids --only measures` says how well the judge reads each."""

@@ -10,13 +10,22 @@ import torch
 from torch import Tensor
 
 from lessons_lib import kept
-from lessons_lib.lessons._common import SEED, Opening, denoiser_of, first_picture, noise, picture_of, seeds_of, settings
+from lessons_lib.lessons._common import (
+    SEED,
+    Opening,
+    denoiser_of,
+    first_picture,
+    noise,
+    picture_of,
+    prompt_of,
+    seeds_of,
+    settings,
+)
 from lessons_lib.models.model import Model
 from lessons_lib.samplers import Step, inpaint, sample, standard_normal
 from lessons_lib.schedule import CLEAN
 
 MASKS = ("top half", "bottom half", "left half", "right half", "centre", "around the centre", "everything")
-PROMPTS = {"emoji": "a strawberry"}
 
 
 def preset_mask(name: str, size: int) -> Tensor:
@@ -37,11 +46,12 @@ def preset_mask(name: str, size: int) -> Tensor:
 
 def about(model: Model, **chosen) -> dict:
     """The settings of the walk: picture, mask, prompt, guidance_scale, resamplings (RePaint's), seed."""
+    picture = " ".join(first_picture(model))
     defaults = {
         "model": model.title,
-        "picture": " ".join(first_picture(model)),
+        "picture": picture,
         "mask": "top half",
-        "prompt": PROMPTS.get(model.name, model.prompts[0]),
+        "prompt": prompt_of(model, picture) or model.prompts[0],
         "seed": SEED,
         "guidance_scale": model.guidance_scale,
         "resamplings": 1,
@@ -90,11 +100,30 @@ def openings(model: Model) -> Iterator[Opening]:
 
 
 def seam(x: Tensor, mask: Tensor) -> Tensor:
-    """How much brighter or darker neighbours are across the mask's edge than elsewhere: mean |difference| there. (B,)"""
+    """How visible the mask's edge is: the mean |difference| of neighbours across it. x (B, C, H, W); mask (1, 1, H, W). (B,)"""
     across, down = mask[..., 1:] != mask[..., :-1], mask[..., 1:, :] != mask[..., :-1, :]
     dx, dy = (x[..., 1:] - x[..., :-1]).abs().mean(1), (x[..., 1:, :] - x[..., :-1, :]).abs().mean(1)
     edges = across.sum() + down.sum()
     return ((dx * across[0]).sum((1, 2)) + (dy * down[0]).sum((1, 2))) / edges.clamp_min(1)
+
+
+def measure(model: Model, num_images: int = 5) -> Iterator[dict]:
+    """How visible the edge of the page's mask is, by the number of resamplings.
+
+    Rows: resamplings; seam, see seam(); original, that of the picture itself, where nothing is pasted.
+    """
+    made = about(model)
+    x0, mask = picture_of(model, made["picture"]), preset_mask(made["mask"], model.shape[1])
+    for resamplings in (1, 2, 4):
+        *_, last = walk(model, {**made, "resamplings": resamplings}, x0, mask, num_images)
+        yield {
+            "resamplings": resamplings,
+            "seam": seam(last.x_prev.clamp(-1, 1), mask).mean().item(),
+            "original": seam(x0, mask).item(),
+        }
+
+
+MEASURES = {"inpainting": measure}
 
 
 def card() -> kept.Card:

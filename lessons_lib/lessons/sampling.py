@@ -18,6 +18,7 @@ from lessons_lib.samplers import Step, sample
 
 STEPS = (20, 50)
 MEASURED_STEPS = (50, 20, 10, 5)
+UPSCALE_STRIDE = 40  # 24 moves of stage 2, where no number of steps is asked for
 
 
 def about(model: Model, **chosen) -> dict:
@@ -99,12 +100,12 @@ def upscale(
 ) -> Iterator[Step]:
     """Stage 2: (B, 3, h, w) in [-1, 1] made larger by the upscaler's own walk, under one prompt or one each, one seed a picture.
 
-    Args: timesteps: 24 moves of 40 timesteps if not given.
+    Args: timesteps: 24 moves if not given.
     Source: Ho et al. 2021, "Cascaded Diffusion Models", arXiv:2106.15282.
     """
     xt, generators = noise(upscaler.shape, seeds)
     denoiser = upscaler.denoiser(image, prompt, noise_level, generators)
-    timesteps = timesteps or upscaler.schedule.timesteps(40)
+    timesteps = timesteps or upscaler.schedule.timesteps(UPSCALE_STRIDE)
     yield from sample(denoiser, upscaler.schedule, xt, timesteps, generator=generators)
 
 

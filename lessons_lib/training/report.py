@@ -20,7 +20,7 @@ from torch import Tensor
 
 from lessons_lib import checkpoints, metrics
 from lessons_lib.images import to_uint8
-from lessons_lib.lessons import walks
+from lessons_lib.lessons._common import from_noise, seeds_of
 from lessons_lib.models import prompts
 from lessons_lib.models.judge import open_judge
 from lessons_lib.models.opening import open_model
@@ -32,7 +32,7 @@ def draw(model, asked: list[str], *, seed: int = 180, guidance_scale: float = 3.
     made = []
     for start in range(0, len(asked), batch):
         part = asked[start : start + batch]
-        *_, last = walks.from_noise(model, part, num_images=len(part), seed=seed + start, guidance_scale=guidance_scale)
+        *_, last = from_noise(model, part, seeds_of(seed + start, len(part)), guidance_scale=guidance_scale)
         made.append(last.x_prev.clamp(-1, 1))
         print(f"{start + len(part)} of {len(asked)} pictures", flush=True)
     return torch.cat(made)

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from lessons_lib.images import to_tensor, to_uint8
-from lessons_lib.lessons.walks import MASKS, preset_mask
+from lessons_lib.lessons.inpainting import MASKS, preset_mask
 from lessons_lib.pictures import picture_of, square, to_data_url
 from lessons_lib.strokes import DIGIT_PRESETS, PRESETS, Stroke, checked, drawn
 from lessons_lib.ui import controls, view

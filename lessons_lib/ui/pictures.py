@@ -101,7 +101,7 @@ def judge_readings(judge, x) -> list[str]:
 
 def pair_captions(found: Sequence | None, seeds: Sequence[int], names: tuple[str, str]) -> list[str]:
     """One line a picture that two prompts share: its seed, and which reading of the judge's each prompt is, and how sure:
-    "seed 180 · 6: 1st, 92% · 9: 2nd, 41%". found: pairs.Readings, one a picture, or None without a judge."""
+    "seed 180 · 6: 1st, 92% · 9: 2nd, 41%". found: Readings of lessons._readings, one a picture, or None without a judge."""
     if found is None:
         return [f"seed {seed}" for seed in seeds]
     return [
@@ -133,19 +133,24 @@ def contact_sheet(
     *,
     seeds: Sequence[int] | None = None,
 ) -> int:
-    """Show (B, C, H, W) uint8 sorted by score, highest first, let one be chosen, offer it as PNG. Returns its index in the batch.
+    """Show (B, C, H, W) uint8, let one be chosen, offer it as PNG. Returns its index in the batch.
+
+    With scores there is a switch that sorts them, highest first; they are the judge's, which is no judge of beauty.
 
     page, model: whose choice it is; like any control's value it stands in the link. about: written into the PNG, and the place
     in the batch; with seeds, `seed` is the picture's own, by which it can be made alone, and batch_seed the first one's.
     """
-    order = list(range(len(batch))) if scores is None else sorted(range(len(batch)), key=lambda i: -scores[i])
+    order = list(range(len(batch)))
+    if scores is not None and len(batch) > 1:
+        help = "as surely as the judge reads what was asked for, which says little of how good a picture is"
+        if controls.toggle(page, "best_first", False, help=help):
+            order.sort(key=lambda i: -scores[i])
     numbered = [f"{place + 1}. {captions[i]}" for place, i in enumerate(order)]
     in_a_row(batch[order], numbered, alt, wide=150)
     chosen = 1
     if len(batch) > 1:
         numbers = [str(place + 1) for place in range(len(batch))]
-        help = "choose by number; best first" if scores is not None else "choose by number"
-        chosen = int(controls.choice(page, f"keep_{model}", numbers, argument="keep", help=help))
+        chosen = int(controls.choice(page, f"keep_{model}", numbers, argument="keep", help="choose by number"))
     index = order[chosen - 1]
 
     own = {"seed": seeds[index], "batch_seed": about["seed"]} if seeds is not None else {}
