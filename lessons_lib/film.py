@@ -35,6 +35,7 @@ class Film:
     eps, x_prev, for the microscope. x0: (C, H, W) float32, the clean picture that the walk is about, if there is one.
     eta: the walk's share of fresh noise, 1 for DDPM, 0 for DDIM.
     link: the query of the link to the page as it stood when Run was pressed; empty for a film that was kept.
+    weights: the files of the networks that were asked, of a live film.
     seconds: computing time so far. kept: the day it was made if it was kept from an earlier run, None if it is live.
     """
 
@@ -53,6 +54,7 @@ class Film:
     seconds: float = 0.0
     kept: str | None = None
     link: dict[str, str] = field(default_factory=dict)
+    weights: tuple[Path, ...] = ()
     name: str = field(default_factory=lambda: uuid4().hex)  # no other film's
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _ended: bool = False

@@ -47,6 +47,7 @@ with page.lesson_page("check") as lesson:
             page.section("3. The verdict")
             first, found = check.first_wrong(verdicts), check.headline(verdicts)
             page.save.note("text", found)
+            page.save.did("checked", found)
             if first is not None:
                 st.warning(f"Mend this one first: `{first.function}`", icon=":material/arrow_forward:")
             elif any(v.right for v in verdicts):

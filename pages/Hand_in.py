@@ -6,7 +6,7 @@ with page.lesson_page("hand_in") as lesson:
     from lessons_lib import decoders
     from lessons_lib.catalogue import PARTS, written
     from lessons_lib.catalogue import lesson as lesson_of
-    from lessons_lib.ui import hand_in, save, stamp
+    from lessons_lib.ui import browser, hand_in, save, stamp
     from lessons_lib.ui.typed import as_typed
 
     page.idea(
@@ -17,7 +17,7 @@ with page.lesson_page("hand_in") as lesson:
     if taken := st.session_state.pop("hand_in_taken", None):
         st.success(taken, icon=":material/check:")
     records = hand_in.records()
-    chosen = [r for slug, r in records.items() if st.session_state.get(f"hand_in_{slug}", True)]
+    chosen = hand_in.chosen()
     handed_in = sum(1 for r in chosen if lesson_of(r.slug) in written())
 
     author = st.text_input(
@@ -36,8 +36,12 @@ with page.lesson_page("hand_in") as lesson:
         )  # fmt: skip
     if nothing:
         st.info("Nothing yet: open a lesson, press **Run**, and come back.", icon=":material/play_arrow:")
+    if browser.kept().failed:
+        st.warning(
+            "This browser keeps nothing (a private window?): save the ZIP before you close this tab.", icon=":material/warning:"
+        )
     else:
-        st.caption("This list lives as long as this tab: save the ZIP before you close it. It can be taken back below.")
+        st.caption("This browser keeps your work and your notes, on this machine alone. To go on elsewhere, take the ZIP there.")
 
     for part, title in PARTS.items():
         page.section(title)
@@ -79,6 +83,12 @@ with page.lesson_page("hand_in") as lesson:
             name, found = hand_in.from_zip(given.getvalue())
             fresh = [r for r in found if r.slug not in records]
             records.update({r.slug: r for r in fresh})
+            browser.kept().taken |= {r.slug for r in fresh}
             kept = f"; {len(found) - len(fresh)} are here already and stay as they are" if len(fresh) < len(found) else ""
             st.session_state["hand_in_taken"] = f"{len(fresh)} lessons taken back{kept}."
             st.rerun()
+    with st.expander("Forget all of it"):
+        st.markdown(
+            "On a machine that others use, too: take the ZIP first. Work, notes and marks are then gone from this browser."
+        )
+        st.button("Forget my work", key="hand_in_forget", on_click=browser.forget, icon=":material/delete:")

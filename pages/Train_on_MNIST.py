@@ -1,6 +1,7 @@
-from lessons_lib.ui import controls, page, view
+from lessons_lib.ui import browser, controls, page, view
 from lessons_lib.ui.playground import meanwhile
 
+EXAMPLE = "example"  # in the place of a run's id: the cached one
 PRESETS = {
     "laptop": {
         "num_hiddens": 16,
@@ -30,6 +31,7 @@ EQUATIONS = {
 
 with page.lesson_page("train") as lesson:
     import json
+    import secrets
     from dataclasses import replace
 
     import streamlit as st
@@ -55,7 +57,11 @@ with page.lesson_page("train") as lesson:
         from lessons_lib.training.digits import train
         from lessons_lib.ui.training import one_sentence, show_kept, show_run
 
-    run = view.extra("run")
+    own = browser.kept().keys  # of the runs that this browser started
+    if (run := view.extra("run")) and view.view().secret:
+        own.setdefault(run, view.view().secret)
+    if not run and (run := next((r for r in runs.last_runs(50) if r in own), "")):
+        view.set_extra("run", run)  # coming back finds one's own training in its place
     left, right = st.columns([1, 2], gap="large")
     with left:
         preset = controls.select(lesson.slug, "preset", list(PRESETS))
@@ -73,7 +79,7 @@ with page.lesson_page("train") as lesson:
             argument="num_hiddens",
             help="D, the width of the network",
         )
-        with st.expander("epochs, batch_size, lr, sigma, num_digits"):
+        with st.expander("More settings"):
             epochs = controls.slider(lesson.slug, f"epochs_{mark}", 1, 40, start.epochs, 1, argument="epochs")
             batch_size = controls.select_slider(
                 lesson.slug, f"batch_size_{mark}", (16, 32, 64, 128, 256), start.batch_size, argument="batch_size"
@@ -90,18 +96,20 @@ with page.lesson_page("train") as lesson:
         seed = controls.seed()
         settings = replace(start, network=network, num_hiddens=num_hiddens, epochs=epochs, batch_size=batch_size, lr=lr, sigma=sigma,
                            num_digits=num_digits, seed=seed)  # fmt: skip
-        if st.button("Train", type="primary", icon=":material/play_arrow:", shortcut="Ctrl+Enter"):
+        if st.button("Train", type="primary", icon=":material/play_arrow:"):
             with one_sentence():
-                run = runs.start(settings)
+                key = secrets.token_urlsafe(16)
+                run = runs.start(settings, key=key)
+                own[run] = key
                 view.set_extra("run", run)
         st.caption(
             "Training goes on when you leave, reload or close this page; its link finds it again. One trains at a time on a small "
             "machine, others wait their turn."
         )
     with right:
-        if run:
+        if run and run != EXAMPLE:
             with one_sentence():
-                show_run(run)
+                show_run(run, own.get(run, ""))
         else:
             kept = OPENINGS / "train.json"
             if kept.exists():
@@ -109,14 +117,16 @@ with page.lesson_page("train") as lesson:
             else:
                 st.info("Press **Train** to begin.", icon=":material/play_arrow:")
         others = [r for r in runs.last_runs() if r != run]
-        if others:
+        if others or run:
             with st.expander("Earlier runs on this machine"):
+                query = view.link_here(lesson.slug, run=EXAMPLE)
+                st.page_link(lesson.file, label="An example, trained to its end", query_params=query)
                 for other in others:
                     with one_sentence():
                         state = runs.watch(other)
                         about = f"{NETWORKS[state.settings.network]}, D = {state.settings.num_hiddens}"
                         label = f"{about}, {state.status} at step {state.step}"
-                        st.page_link(lesson.file, label=label, query_params={**view.link(lesson.slug), "run": other})
+                        st.page_link(lesson.file, label=label, query_params=view.link_here(lesson.slug, run=other))
 
     page.section("The digits")
     here = (DATA_DIR / "MNIST" / "raw").exists()

@@ -13,8 +13,8 @@ def ship(monkeypatch, folder, **epochs_of: tuple[int, ...]) -> None:
     """Let the pages find networks of 4 hidden channels in `folder`: ship(..., one_step=(1, 5)). No others ship."""
     monkeypatch.setattr(networks, "FOLDER", folder)
     for cached in (
-        networks.open_network,
-        networks.network_at,
+        networks._read,
+        networks._untrained,
         networks.step_of,
         networks.losses,
         networks.restarts,

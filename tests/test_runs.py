@@ -25,7 +25,7 @@ from lessons_lib.models.digits import COURSE
 from lessons_lib.training import digits as mnist_train
 from lessons_lib.training import runs, worker
 from lessons_lib.training.lock import is_held, take
-from tests.pages import opened, press
+from tests.pages import address, opened, press
 
 TINY = replace(COURSE["class_conditioned"], num_hiddens=4, batch_size=20, epochs=60, num_digits=200, T=20)  # small and quick
 SHORT = replace(TINY, network="one_step", epochs=3)  # 30 steps, a checkpoint every 10
@@ -762,7 +762,7 @@ def test_a_finished_run_whose_last_word_is_lost_finishes_again(here):
 
 
 def labels(at):
-    return [b.label for b in at.button if b.label in ("Pause", "Resume", "Stop", "Try again")]
+    return [b.label for b in at.button if b.label in ("Pause", "Resume", "Stop", "Try again", "Take it up again")]
 
 
 def sentences(at):
@@ -782,9 +782,77 @@ def test_the_page_offers_what_can_be_done(puppet):
     wait_for(run, "paused")
     assert labels(at.run()) == ["Resume", "Stop"]
     press(at, "Stop")
-    assert labels(at) == []
+    assert labels(at) == ["Take it up again"]
     assert sentences(at) == []
     assert runs.watch(run).status == "cancelled"
+
+
+def test_a_stopped_run_is_taken_up_again(puppet):
+    run = runs.start(TINY)
+    wait_for_step(run, 4)
+    runs.cancel(run)
+    stopped = wait_for(run, "cancelled").step
+    runs.resume(run)  # a late press in another tab
+    assert runs.watch(run).status == "cancelled"
+    at = press(opened("train", run=run), "Take it up again")
+    assert sentences(at) == []
+    assert wait_for_step(run, stopped + 2).status == "running"
+    runs.take_up(run)  # changes nothing while it runs
+    assert runs.watch(run).status == "running"
+
+
+def test_one_that_finished_is_not_taken_up(no_worker):
+    run = runs.start(TINY)
+    (runs.folder_of(run) / "progress.json").write_text(json.dumps({"status": "finished"}))
+    runs.take_up(run)
+    assert runs.watch(run).status == "finished"
+
+
+def test_only_its_key_steers_a_run(no_worker):
+    run = runs.start(TINY, key="a secret")
+    assert "a secret" not in "".join(p.read_text() for p in runs.folder_of(run).iterdir())
+    assert runs.may_steer(run, "a secret")
+    assert not runs.may_steer(run, "")
+    assert not runs.may_steer(run, "A secret")
+    (runs.folder_of(run) / "key").write_bytes(b"")
+    assert not runs.may_steer(run, "a secret")
+    assert runs.may_steer(runs.start(TINY), "")  # from the command line
+    with pytest.raises(LessonsError, match="not the name"):
+        runs.may_steer("../../etc", "")
+
+
+def test_a_visitor_watches_and_only_the_starters_link_stops(puppet):
+    at = press(opened("train"), "Train")
+    (run,) = runs.last_runs()
+    wait_for_step(run, 2)
+    assert labels(at.run()) == ["Pause", "Stop"]
+    key = at.session_state["_kept"].keys[run]
+    assert "key" not in address(at)
+    link = at.get("code")[0].value
+    assert link.endswith(f"&key={key}")
+    visitor = opened("train", run=run)
+    assert labels(visitor) == []
+    assert any("another browser" in c.value for c in visitor.caption)
+    assert sentences(visitor) == []
+    assert labels(opened("train", run=run, key="guessed")) == []
+    own = press(opened("train", run=run, key=key), "Stop")
+    assert wait_for(run, "cancelled")
+    assert "key" not in address(own)
+
+
+def test_coming_back_finds_ones_own_training(puppet):
+    at = press(opened("train"), "Train")
+    (run,) = runs.last_runs()
+    at.query_params.clear()
+    at.switch_page("pages/Forward_noising.py").run()
+    at.switch_page("pages/Train_on_MNIST.py").run()
+    assert address(at)["run"] == run
+    assert labels(at) == ["Pause", "Stop"]
+    at.session_state["_view"].extras.clear()  # and by an address that names no run
+    at.query_params.clear()
+    at.switch_page("pages/Forward_noising.py").run()
+    at.switch_page("pages/Train_on_MNIST.py").run()
+    assert address(at)["run"] == run
 
 
 def test_a_failed_run_says_why_and_is_tried_again(puppet):

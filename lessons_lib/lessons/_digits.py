@@ -15,7 +15,7 @@ from lessons_lib.film import Film
 from lessons_lib.images import from_uint8, from_unit, to_uint8
 from lessons_lib.lessons._common import noise, under_guidance
 from lessons_lib.models.batching import Batched
-from lessons_lib.models.digits import Settings, condition_of, network_at
+from lessons_lib.models.digits import UNTRAINED, Settings, condition_of, file_of, network_at
 from lessons_lib.models.judge import open_judge
 from lessons_lib.samplers import Step, sample
 from lessons_lib.schedule import Schedule
@@ -29,7 +29,8 @@ SHAPE = (1, 28, 28)
 def shared(network: str, epoch: int) -> tuple[Batched, Settings]:
     """A network that walks, at one epoch of its training, all sessions' requests as one batch."""
     unet, settings = network_at(network, epoch)
-    return Batched(settings.objective.network(unet)), settings
+    weights = [file_of(network, epoch)] if epoch != UNTRAINED else []
+    return Batched(settings.objective.network(unet), weights=weights), settings
 
 
 def of_digits(net: Network, labels: Sequence[int], guidance_scale: float) -> Denoiser:

@@ -19,7 +19,9 @@ import atexit
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -27,6 +29,7 @@ from torch import Tensor
 from lessons_lib import serving
 from lessons_lib.denoisers import Condition, Network, Prediction, joined, shape_of
 from lessons_lib.errors import LessonsError
+from lessons_lib.models import used
 from lessons_lib.models.precision import autocast
 
 log = logging.getLogger(__name__)
@@ -72,17 +75,19 @@ class Batched:
     Args:
         network: called by the worker's thread alone.
         patience: seconds that one pass may take; a caller waits no longer while nothing is answered.
+        weights: the files it was read from, noted as used by whoever asks.
     Raises (on calling): whatever the network raises, in the thread that asked; LessonsError if too many ask at once, or if
         patience ran out.
     """
 
-    def __init__(self, network: Network, patience: float | None = None):
-        self.network = network
+    def __init__(self, network: Network, patience: float | None = None, weights: Sequence[Path] = ()):
+        self.network, self.weights = network, tuple(weights)
         self.patience = PATIENCE if patience is None else patience
         self.asked: dict[int, float] = {}  # thread -> when it last asked; the worker's lock guards it
         _worker.start()  # before any other thread computes
 
     def __call__(self, xt: Tensor, t: Tensor, condition: Condition) -> Prediction:
+        used.note(*self.weights)
         request = _Request(self, xt, t, condition)
         _worker.ask(request)
         if request.error is not None:

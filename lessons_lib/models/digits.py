@@ -18,6 +18,7 @@ from lessons_lib import checkpoints
 from lessons_lib.curves import read_losses
 from lessons_lib.denoisers import Conditioned, Denoiser
 from lessons_lib.errors import LessonsError
+from lessons_lib.models import used
 from lessons_lib.models.batching import Batched
 from lessons_lib.models.model import Model
 from lessons_lib.models.names import TITLES
@@ -173,16 +174,25 @@ def shipped_epochs(network: str) -> list[int]:
     return sorted(int(p.stem.split("-")[1]) for p in (FOLDER / network).glob("epoch-*.safetensors"))
 
 
-@cache
+def file_of(network: str, epoch: int | None = None) -> Path:
+    """The weights of a shipped network, by default after its last epoch. Raises LessonsError if it does not ship."""
+    epochs = shipped_epochs(network)
+    if not epochs or (epoch is not None and epoch not in epochs):
+        raise LessonsError(f"No weights of {network} after epoch {epoch or 'any'} ship; there are: {epochs or 'none'}.")
+    return FOLDER / network / f"epoch-{epoch or epochs[-1]:02d}.safetensors"
+
+
 def open_network(network: str, epoch: int | None = None) -> tuple[UNet, Settings]:
     """A shipped network, by default after its last epoch. Shared by all: never train it.
 
     Raises: LessonsError if it does not ship.
     """
-    epochs = shipped_epochs(network)
-    if not epochs or (epoch is not None and epoch not in epochs):
-        raise LessonsError(f"No weights of {network} after epoch {epoch or 'any'} ship; there are: {epochs or 'none'}.")
-    return load_weights(FOLDER / network / f"epoch-{epoch or epochs[-1]:02d}.safetensors")
+    file = file_of(network, epoch)
+    used.note(file)
+    return _read(file)
+
+
+_read = cache(load_weights)
 
 
 def epochs_of(network: str) -> list[int]:
@@ -208,15 +218,18 @@ def describe(epoch: int) -> str:
     return "untrained" if epoch == UNTRAINED else f"after epoch {epoch}"
 
 
-@cache
 def network_at(network: str, epoch: int) -> tuple[UNet, Settings]:
     """The network at that moment, in eval mode; UNTRAINED is the very network its training began with. Shared: never train it.
 
     Raises: LessonsError if it does not ship.
     """
-    if epoch != UNTRAINED:
-        return open_network(network, epoch)
-    _, settings = open_network(network)
+    return open_network(network, epoch) if epoch != UNTRAINED else _untrained(file_of(network))
+
+
+@cache
+def _untrained(file: Path) -> tuple[UNet, Settings]:
+    """The network that the training of this file's began with."""
+    _, settings = _read(file)
     return make_unet(settings).eval(), settings
 
 
@@ -263,7 +276,7 @@ def last_settings(network: str) -> Settings:
 def open_digits() -> Model:
     """The class-conditioned network as the lessons' smallest model: a prompt is a digit."""
     unet, settings = open_network("class_conditioned")
-    network = Batched(settings.objective.network(unet))
+    network = Batched(settings.objective.network(unet), weights=[file_of("class_conditioned")])
 
     def digit(prompt: str) -> int | None:
         prompt = prompt.strip()

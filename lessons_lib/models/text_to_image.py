@@ -6,7 +6,7 @@ import difflib
 import json
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from lessons_lib import things as data
 from lessons_lib.decoders import torch_file
 from lessons_lib.denoisers import Conditioned, Denoiser, Network, Prediction
 from lessons_lib.errors import LessonsError
+from lessons_lib.models import used
 from lessons_lib.models.batching import Batched
 from lessons_lib.models.fast_unet import prepare
 from lessons_lib.models.model import Model
@@ -117,11 +118,13 @@ class Upscaler:
     denoiser: Callable[..., Denoiser]
 
 
-def upscaler_of(pipeline, words: Words) -> Upscaler:
-    """An IFSuperResolutionPipeline as an Upscaler."""
+def upscaler_of(pipeline, words: Words, weights: Sequence[Path] = ()) -> Upscaler:
+    """An IFSuperResolutionPipeline as an Upscaler. weights: the files of its UNet."""
     schedule = schedule_of(pipeline.scheduler.config)
     noising = schedule_of(pipeline.image_noising_scheduler.config)
-    network = Batched(upscaling_network_of(pipeline.unet, schedule, pipeline.scheduler.config["prediction_type"]))
+    network = Batched(
+        upscaling_network_of(pipeline.unet, schedule, pipeline.scheduler.config["prediction_type"]), weights=weights
+    )
     size = pipeline.unet.config.sample_size
 
     def denoiser(image: Tensor, prompt: str | list[str], noise_level: int = 100, generator=None) -> Denoiser:
@@ -243,18 +246,24 @@ def open_folder(folder: Path, *, name: str) -> Model:
             return None
         pipeline = open_pipeline(stage2)
         prepare(pipeline.unet)
-        return upscaler_of(pipeline, opened()[1])
+        return upscaler_of(pipeline, opened()[1], sorted((stage2 / "unet").glob("*.safetensors")))
+
+    spoken = sorted((folder / "text_encoder").glob("*.safetensors"))
+
+    def encode(prompt: str) -> Tensor:
+        used.note(*spoken)
+        return opened()[1].encode(prompt)
 
     return model_of(
-        schedule, size, lambda *asked: opened()[0](*asked), lambda prompt: opened()[1].encode(prompt),
-        name=name, about=about, prompts=PROMPTS, judge_name="emoji", upscaler=upscaler, warm=opened,
+        schedule, size, lambda *asked: opened()[0](*asked), encode, name=name, about=about, prompts=PROMPTS, judge_name="emoji",
+        upscaler=upscaler, warm=opened, weights=sorted((folder / "unet").glob("*.safetensors")),
     )  # fmt: skip
 
 
 def model_of(schedule: Schedule, size: int, network: Network, encode: Callable[[str], Tensor], *, name: str, about: str,
-             prompts: tuple[str, ...], judge_name: str | None, upscaler, warm) -> Model:  # fmt: skip
-    """A text-to-image network and its words as a Model; all sessions ask through one worker."""
-    batched = Batched(network)
+             prompts: tuple[str, ...], judge_name: str | None, upscaler, warm, weights: Sequence[Path] = ()) -> Model:  # fmt: skip
+    """A text-to-image network and its words as a Model; all sessions ask through one worker. weights: the network's files."""
+    batched = Batched(network, weights=weights)
 
     def denoiser(prompt: str | list[str]) -> Denoiser:
         each = [prompt] if isinstance(prompt, str) else prompt

@@ -5,7 +5,8 @@ cache/runs/mnist/ holds a folder a run, and
 cache/runs/mnist/ID/ holds
     start.json      what to train                 (written once, at the start)
     order           its place in the queue        (a whole number, larger than all before)
-    wanted          "run", "pause" or "cancel"    (what people want; the last press counts, but stopped stays stopped)
+    wanted          "run", "pause" or "cancel"    (what people want; the last press counts, but a stop holds until it is taken back)
+    key             SHA-256 of the secret that steers it; without this file everybody may
     lock            held by the worker while it lives, let go by the system when it dies, however it dies
     progress.json   the worker's last word        (replaced about twice a second)
     tries           how often a worker was started from the checkpoints that are there
@@ -20,6 +21,8 @@ the clock, and none by a process number.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
 import re
@@ -78,10 +81,10 @@ class State:
     losses: tuple[list[int], list[float]] = field(default=((), ()))
 
 
-def start(settings: Settings, data: str | None = None) -> str:
+def start(settings: Settings, data: str | None = None, *, key: str = "") -> str:
     """Queue a run and return its id. Raises LessonsError if its folder cannot be written.
 
-    data: MNIST's folder for another place than cache/data.
+    data: MNIST's folder for another place than cache/data. key: the secret that may steer it, "" for everybody; its hash is kept.
     """
     run = "r" + secrets.token_hex(4)[1:]  # a letter first: links with 8616e633 are taken for the number infinity
     folder = FOLDER / run
@@ -93,6 +96,8 @@ def start(settings: Settings, data: str | None = None) -> str:
         with holding(FOLDER / "lock"):
             order = 1 + max(map(_order, _folders()), default=0)
             write_atomically(folder / "order", str(order).encode())
+            if key:
+                write_atomically(folder / "key", _hash(key).encode())
             write_atomically(folder / "wanted", b"run")
             write_atomically(folder / "start.json", json.dumps({"settings": asdict(settings), "data": data}).encode())
             _tidy()
@@ -142,23 +147,52 @@ def pause(run: str) -> None:
 
 
 def resume(run: str) -> None:
-    """Go on from the last checkpoint, in the queue like any other; one that failed is tried again. Stopped stays stopped."""
+    """Go on from the last checkpoint, in the queue like any other; one that failed is tried again. Stopped stays stopped:
+    a late press in another tab does not undo a stop; take_up() does.
+    """
     folder = folder_of(run)
     with holding(FOLDER / "lock"):
         progress = read_progress(folder)
         status = _status(folder, progress)
         if status in ("finished", "cancelled") or wanted(folder) == "cancel":
             return
-        if status == "failed":
-            read_start(folder)
-            say(folder, {**progress, "status": "queued", "said": ""})
-        (folder / "tries").unlink(missing_ok=True)
-        write_atomically(folder / "wanted", b"run")
-        _start_waiting()
+        _go_on(folder, progress, status)
+
+
+def take_up(run: str) -> None:
+    """Go on with a run that was stopped, from the checkpoint that it left. One that is not stopped is left as it is."""
+    folder = folder_of(run)
+    with holding(FOLDER / "lock"):
+        progress = read_progress(folder)
+        if _status(folder, progress) == "cancelled":
+            _go_on(folder, progress, "cancelled")
+
+
+def _go_on(folder: Path, progress: dict, status: str) -> None:
+    if status in ("failed", "cancelled"):
+        read_start(folder)
+        say(folder, {**progress, "status": "queued", "said": ""})
+    (folder / "tries").unlink(missing_ok=True)
+    write_atomically(folder / "wanted", b"run")
+    _start_waiting()
+
+
+def may_steer(run: str, key: str) -> bool:
+    """True if this secret may pause, stop and take up the run. Raises LessonsError for an unknown run."""
+    try:
+        return hmac.compare_digest((folder_of(run) / "key").read_text(), _hash(key))
+    except FileNotFoundError:
+        return True  # started without one
+    except (OSError, ValueError):
+        return False
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def cancel(run: str) -> None:
-    """End the run for good; what it made stays to be seen."""
+    """End the run; what it made stays to be seen, and take_up() goes on with it."""
     folder = folder_of(run)
     with holding(FOLDER / "lock"):
         if _status(folder, read_progress(folder)) != "finished":

@@ -12,7 +12,7 @@ from lessons_lib.images import to_tensor, to_uint8
 from lessons_lib.lessons.inpainting import MASKS, preset_mask
 from lessons_lib.pictures import picture_of, square, to_data_url
 from lessons_lib.strokes import DIGIT_PRESETS, PRESETS, Stroke, checked, drawn
-from lessons_lib.ui import controls, view
+from lessons_lib.ui import controls, save, view
 from lessons_lib.ui.components import component
 
 _CANVAS = component("canvas")
@@ -39,6 +39,7 @@ def drawing(page: str, shape: tuple[int, int, int]) -> tuple[Tensor, str] | None
     if not layer.getchannel("A").getbbox():
         return None
     view.cannot_hold("your drawing")
+    save.did("drew", f"a drawing of {_counted(strokes)}")
     paper = Image.new("RGBA", layer.size, BLACK if grey else WHITE)
     picture = square(Image.alpha_composite(paper, layer).convert("RGB"), shape[1])
     return to_tensor(picture, shape[0]), f"your drawing, {_counted(strokes)}"
@@ -59,6 +60,7 @@ def mask_on(page: str, x0: Tensor) -> tuple[Tensor, str]:
     painted = np.asarray(drawn(strokes).getchannel("A").resize((size, size), Image.Resampling.BOX))
     if painted.any():
         view.cannot_hold("your mask")
+        save.did("drew", f"a mask of {_counted(strokes)}")
     else:
         st.caption("Nothing is painted yet: a link does not carry a mask.")
     return torch.from_numpy(painted > 127).float()[None, None], f"painted, {_counted(strokes)}"

@@ -1,7 +1,7 @@
 """Hand in: what a learner made in the lessons, on the course's checklist, as one HTML file and a ZIP.
 
-Every lesson leaves here what it shows as soon as something on it was computed in this session; the last showing counts.
-It is kept with the browser's session. The ZIP holds it all, and takes it back into a later session.
+Every lesson leaves here what it shows as soon as the learner did something on it; the last showing counts. Opening a page is
+nothing. It is kept in the learner's browser (see browser). The ZIP holds it all, and takes it back on another machine.
 """
 
 from __future__ import annotations
@@ -13,13 +13,17 @@ import json
 import re
 import time
 import zipfile
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 
 import streamlit as st
 
 from lessons_lib import decoders
 from lessons_lib.catalogue import LESSONS, PARTS, lesson
 from lessons_lib.errors import LessonsError
+from lessons_lib.models import used
 from lessons_lib.pictures import with_text
 from lessons_lib.ui import save, stamp, view
 
@@ -32,7 +36,11 @@ MAX_BYTES = 40_000_000  # of a ZIP that is taken back
 
 @dataclass(frozen=True)
 class Record:
-    """One lesson's work. model: the chosen model's name, "" where the lesson has no choice. made: day and hour."""
+    """One lesson's work.
+
+    model: the chosen model's name, "" where the lesson has no choice. made: day and hour. works: what the learner did.
+    weights: {file below cache/: SHA-256} of the networks that were really asked.
+    """
 
     slug: str
     model: str
@@ -40,6 +48,8 @@ class Record:
     link: str
     notes: str
     noted: tuple[save.Noted, ...]
+    works: tuple[save.Work, ...] = ()
+    weights: dict[str, str] = field(default_factory=dict)
 
     @property
     def pictures(self) -> list[save.Noted]:
@@ -47,20 +57,8 @@ class Record:
 
     @property
     def settings(self) -> list[str]:
-        """The lines that tell what made the pictures: prompt, seed, steps, time."""
-        return [n.content.split("  \n")[0] for n in self.noted if n.kind == "text" and n.content.startswith(MADE)]
-
-
-MADE = ("**live", "**stopped")
-
-
-def is_work(noted: list[save.Noted]) -> bool:
-    """True if something on the page was computed now, and not only kept from an earlier run."""
-    texts = [n.content for n in noted if n.kind == "text"]
-    if any(t.startswith(MADE) for t in texts):
-        return True
-    kept = any(t.startswith("**kept from") for t in texts)
-    return not kept and (any(n.kind == "picture" for n in noted) or any(t.startswith(("agrees", "differs")) for t in texts))
+        """The lines (markdown) that tell what made the pictures: prompt, seed, steps, time."""
+        return [w.said.split("  \n")[0] for w in self.works]
 
 
 def records() -> dict[str, Record]:
@@ -68,19 +66,29 @@ def records() -> dict[str, Record]:
     return st.session_state.setdefault("hand_in_records", {})
 
 
-def collect(slug: str, model: str) -> None:
-    """Called at a lesson's end: keep what it shows if it is the learner's work."""
-    noted = save.noted()
-    if slug in DELIVERABLES and is_work(noted):
-        notes = st.session_state.get(f"{slug}_notes", "")
-        without_code = tuple(n for n in noted if n.kind != "code")  # the code is everybody's
-        made = time.strftime("%Y-%m-%d %H:%M")
-        records()[slug] = Record(slug, model, made, view.url(slug), notes, without_code)
+def collect(slug: str, model: str, files: Iterable[Path]) -> None:
+    """Called at a lesson's end: keep what it shows if the learner did something on it. files: the weights that were asked."""
+    works = tuple(save.works())
+    if slug not in DELIVERABLES or not works:
+        return
+    noted = tuple(n for n in save.noted() if n.kind != "code")  # the code is everybody's
+    notes = st.session_state.get(f"{slug}_notes", "")
+    made = time.strftime("%Y-%m-%d %H:%M")
+    record = Record(slug, model, made, view.url(slug), notes, noted, works, used.hashes(files))
+    before = records().get(slug)
+    if before is None or replace(before, made=made) != record:
+        records()[slug] = record
+
+
+def chosen() -> list[Record]:
+    """What is ticked on the page, each with the notes as they stand now."""
+    ticked = [r for slug, r in records().items() if st.session_state.get(f"hand_in_{slug}", True)]
+    return [replace(r, notes=st.session_state.get(f"{r.slug}_notes") or r.notes) for r in ticked]
 
 
 def hashes(chosen: list[Record]) -> dict[str, str]:
     """{file below cache/: SHA-256} of all weights that the records were computed with."""
-    return {f: h for r in chosen for f, h in stamp.hashes(r.slug, r.model).items()}
+    return {name: digest for r in chosen for name, digest in r.weights.items()}
 
 
 def as_html(author: str, chosen: list[Record]) -> str:
@@ -129,7 +137,7 @@ def as_zip(author: str, chosen: list[Record]) -> bytes:
                     said |= {
                         "Software": stamp.SOFTWARE,
                         "saved": r.made,
-                        "weights_sha256": json.dumps(stamp.hashes(r.slug, r.model)),
+                        "weights_sha256": json.dumps(r.weights),
                     }
                     path = f"pictures/{r.slug}-{i:02d}{'-' + name if name else ''}.{ending}"
                     z.writestr(path, with_text(base64.b64decode(data), said))
@@ -152,8 +160,15 @@ PICTURE = re.compile(r"data:image/(png|jpeg|gif|svg\+xml);base64,[A-Za-z0-9+/=]*
 KINDS = {"heading", "text", "picture", "equation", "code"}
 
 
+def take_back(r: dict) -> None:
+    """Take one record that the browser kept; anything else is nothing."""
+    with suppress(KeyError, ValueError, TypeError, AttributeError):
+        record = _record(r)
+        records().setdefault(record.slug, record)
+
+
 def _record(r: dict) -> Record:
-    """A record as hand_in.json holds it. Raises KeyError, ValueError or TypeError for what is none."""
+    """A record as hand_in.json and the browser hold it. Raises KeyError, ValueError or TypeError for what is none."""
     noted = tuple(save.Noted(**n) for n in r["noted"])
     for n in noted:
         words = (n.kind, n.content, n.caption, n.alt, *n.about, *n.about.values())
@@ -161,7 +176,10 @@ def _record(r: dict) -> Record:
             raise ValueError("a note is not made of words")
         if n.kind not in KINDS or n.kind == "picture" and not PICTURE.fullmatch(n.content):
             raise ValueError(f"a {n.kind} is not one")
-    record = Record(**{k: str(r[k]) for k in ("slug", "model", "made", "link", "notes")}, noted=noted)
+    works = tuple(save.Work(str(w["kind"]), str(w["said"])) for w in r.get("works", ()))  # records of before have none
+    weights = {str(name): str(digest) for name, digest in r.get("weights", {}).items()}
+    words = {k: str(r[k]) for k in ("slug", "model", "made", "link", "notes")}
+    record = Record(**words, noted=noted, works=works, weights=weights)
     if record.slug not in DELIVERABLES or not record.link.startswith(("http://", "https://")) and record.link:
         raise ValueError("no such lesson")
     return record

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -13,7 +13,8 @@ import streamlit as st
 from lessons_lib import memory, serving
 from lessons_lib.catalogue import HOME, PARTS, Lesson, lesson, written
 from lessons_lib.errors import LessonsError
-from lessons_lib.ui import hand_in, save, stamp, view, waiting
+from lessons_lib.models import used
+from lessons_lib.ui import browser, hand_in, save, stamp, view, waiting
 from lessons_lib.ui.components import component, read
 from lessons_lib.ui.controls import model_name
 from lessons_lib.ui.typed import sentence
@@ -54,6 +55,7 @@ def lesson_page(slug: str, *, models: Sequence[str] | None = ()) -> Iterator[Les
     st.set_page_config(page_title=title, page_icon=ICON, layout="wide", initial_sidebar_state=state)
     style("page", *(["present"] if presenting() else []))
     view.mount()
+    _KEYS(key="keys", data={})
     save.begin()
     waiting.begin()
     stamp.begin(slug, has_model=models != ())
@@ -65,8 +67,9 @@ def lesson_page(slug: str, *, models: Sequence[str] | None = ()) -> Iterator[Les
     if slug != "home":
         place = _title(this)
     whole = False
+    files: dict[Path, None] = {}
     try:
-        with nullcontext() if "torch" in sys.modules else memory.importing():
+        with used.noting() as files, nullcontext() if "torch" in sys.modules else memory.importing():
             yield this
         whole = True
     except LessonsError as e:
@@ -77,13 +80,16 @@ def lesson_page(slug: str, *, models: Sequence[str] | None = ()) -> Iterator[Les
         )
         error.__cause__ = e
         tell(error, slug)
+    if slug in view.view().touched and not save.runs():
+        save.did("set", "live, as set")
     model = st.session_state.get("model", "") if models != () else ""
-    hand_in.collect(slug, model)
+    hand_in.collect(slug, model, files)
     if view.link(slug).keys() - view.travelling().keys():
         help = "every control of this lesson back to what it was at first; `Run` shows it"
         place.button("Reset", key="reset", on_click=view.reset, icon=":material/restart_alt:", help=help)
-    _footer(this, model)
+    _footer(this, lambda: used.hashes(files) or stamp.hashes(slug, model))
     view.end(whole=whole)
+    browser.keep(slug)
 
 
 def _title(this: Lesson) -> st.delta_generator.DeltaGenerator:
@@ -106,23 +112,24 @@ def tell(error: LessonsError, where: str) -> None:
 
 
 def _list_of_lessons(this: Lesson) -> None:
+    done = browser.done()
     link_to(HOME, "All lessons", ":material/home:")
     for part, title in PARTS.items():
         lessons = [x for x in written() if x.part == part]
         if lessons:
             st.caption(title)
         for x in lessons:
-            link_to(x)
+            link_to(x, icon=":material/check_circle:" if x.slug in done else ":material/circle:")
 
 
-def _footer(this: Lesson, model: str) -> None:
+def _footer(this: Lesson, weights: Callable[[], dict[str, str]]) -> None:
     lessons = written()
     if this in lessons and not presenting():
         i = lessons.index(this)
         st.divider()
         notes = save.my_notes(this.slug)
         with st.container(horizontal=True):
-            save.save_this_lesson(this.slug, this.title, notes, model)
+            save.save_this_lesson(this.slug, this.title, notes, weights)
             _COPY(key="copy_link", data={})
         if missing := view.view().not_held:
             st.caption(f"No link can hold {' and '.join(missing)}: whoever opens it is asked for one.")
@@ -200,4 +207,4 @@ def things_to_try(this: Lesson, links: Sequence[tuple]) -> None:
             st.page_link(this.file, label=text, icon=":material/arrow_outward:", query_params=params)
 
 
-_COPY = component("copy_link")
+_COPY, _KEYS = component("copy_link"), component("keys")

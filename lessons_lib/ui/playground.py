@@ -15,6 +15,7 @@ from PIL import Image
 
 from lessons_lib import memory
 from lessons_lib.film import Film, opening_path
+from lessons_lib.models import used
 from lessons_lib.pictures import picture_of, tiled
 from lessons_lib.ui import pictures, save, stamp, view, waiting
 from lessons_lib.ui.cards import card
@@ -154,21 +155,21 @@ def play_each(
 
 
 def _buttons(key: str, name: str, shortcuts: bool):
-    with st.container(horizontal=True, vertical_alignment="center"):
-        keys = ("Ctrl+Enter", "Escape") if shortcuts else (None, None)  # a page's second walk has none: one key, one button
+    save.runs(here=True)
+    row = f"{key}_shortcuts" if shortcuts else f"{key}_buttons"  # see components/keys.js; a page's second walk has none
+    with st.container(horizontal=True, vertical_alignment="center", key=row):
         why = waiting.reason()
         run = st.button(
             "Run",
             key=f"{key}_run",
             type="primary",
             icon=":material/play_arrow:",
-            shortcut=keys[0],
             disabled=bool(why),
             help=why or None,
         )
-        st.button("Stop", key=f"{key}_stop", icon=":material/stop:", shortcut=keys[1], help="ends the walk after this step")
+        st.button("Stop", key=f"{key}_stop", icon=":material/stop:", help="ends the walk after this step")
         style = st.empty()
-    run = view.wants_to_run(name) or run
+    run = (view.wants_to_run(name) and not why) or run
     if run:
         view.tell()
         memory.before_run()
@@ -204,9 +205,10 @@ class _Screen:
     def stream(self, film: Film) -> None:
         """Run the walk into the film, every step seen."""
         self.begin("asking the network ...")
-        with closing(film.record_all(self.take.walk())) as steps:
+        with used.noting() as files, closing(film.record_all(self.take.walk())) as steps:
             shown = 0.0
             for _ in steps:
+                film.weights = tuple(files)
                 now = time.monotonic()
                 if len(film) > 1 and not film.finished and now - shown < 0.05:  # the browser paints some 20 frames a second
                     continue
@@ -256,6 +258,9 @@ class _Screen:
         stamp.shown(film)
         line = pictures.provenance(film)
         save.note("text", line)
+        if not film.kept:
+            save.did("ran", line)
+            used.note(*film.weights)
         if changed:
             line += f"  \n:orange[{', '.join(changed)} changed since: press **Run** to see it]"
         self.line.caption(line)

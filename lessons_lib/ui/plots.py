@@ -13,7 +13,7 @@ import streamlit as st
 
 from lessons_lib import kept as kept_files
 from lessons_lib.figures import COLOURS, KINDS, SIZES, Curves, Grid, as_file
-from lessons_lib.ui import stamp
+from lessons_lib.ui import save, stamp
 
 # as figures.py has them, in Plotly's words
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
@@ -196,7 +196,9 @@ def measured(slug: str, model: str, rows_of: Callable, draw: Callable[[list[dict
     with place.container():
         if rows:
             draw(rows, key)
-            st.caption(f"live: {len(rows)} points measured in this session")
+            said = f"live: {len(rows)} points measured in this session"
+            st.caption(said)
+            save.did("measured", f"{slug.replace('_', ' ')}, {model}: {said}")
         elif kept:
             draw(kept["rows"], key)
             st.caption(f"kept from {kept['made']}: `{kept['command']}`, {kept['seconds']:.0f} s, {kept['about']}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -29,12 +30,49 @@ class Noted:
     about: dict[str, str] = field(default_factory=dict)  # the settings of the film that the page had shown before it
 
 
+@dataclass(frozen=True)
+class Work:
+    """One thing that the learner did. kind: one of WORKS. said: a line (markdown) on what it was, with its settings."""
+
+    kind: str
+    said: str
+
+
+MAX_NOTES = 20_000  # characters
+WORKS = ("ran", "measured", "checked", "drew", "trained", "set")
+"""A walk that ran, a measurement taken, code checked, a drawing, a training, and, where a page computes live, a control moved."""
+
 _page: ContextVar[list[Noted] | None] = ContextVar("page", default=None)
+_runs: ContextVar[bool] = ContextVar("runs", default=False)
+_works: ContextVar[dict[Work, None] | None] = ContextVar("works", default=None)
 
 
 def begin() -> None:
     """A page starts: forget what was noted before."""
     _page.set([])
+    _works.set({})
+    _runs.set(False)
+
+
+def did(kind: str, said: str) -> None:
+    """Take down what the learner did on the page in view. Opening a page is nothing. Nothing happens outside a lesson."""
+    if kind not in WORKS:
+        raise ValueError(f"{kind!r} is none of {', '.join(WORKS)}")
+    works = _works.get()
+    if works is not None:
+        works[Work(kind, said)] = None
+
+
+def runs(*, here: bool | None = None) -> bool:
+    """True if there is something to run on the page in view; `here` says so."""
+    if here is not None:
+        _runs.set(here)
+    return _runs.get()
+
+
+def works() -> list[Work]:
+    """What the learner did on the page in view, so far."""
+    return list(_works.get() or {})
 
 
 def note(kind: str, content: str, **more) -> None:
@@ -128,16 +166,21 @@ def networks(hashes: dict[str, str]) -> str:
 def my_notes(slug: str) -> str:
     """The notes field at the foot of a lesson."""
     return st.text_area(
-        "My notes", key=f"{slug}_notes", persist_state="session", height=90, placeholder="what I tried, what I saw"
+        "My notes",
+        key=f"{slug}_notes",
+        persist_state="session",
+        height=90,
+        max_chars=MAX_NOTES,
+        placeholder="what I tried, what I saw",
     )
 
 
-def save_this_lesson(slug: str, title: str, notes: str, model: str = "") -> None:
-    """The download at the foot of a lesson. model: the chosen model's name, "" where the lesson has no choice."""
+def save_this_lesson(slug: str, title: str, notes: str, weights: Callable[[], dict[str, str]]) -> None:
+    """The download at the foot of a lesson. weights: () -> {file: SHA-256} of the networks behind what is shown."""
     shown = noted()
     link = view.url(slug)
     st.download_button(
-        "Save this lesson (HTML)", lambda: as_html(title, link, notes, shown, stamp.hashes(slug, model)), f"{slug}.html", "text/html",
+        "Save this lesson (HTML)", lambda: as_html(title, link, notes, shown, weights()), f"{slug}.html", "text/html",
         key=f"{slug}_save", on_click="ignore", icon=":material/save:",
         help="one file with the pictures, settings, equations and your notes; opens offline",
     )  # fmt: skip

@@ -4,14 +4,12 @@ reading it back out of a picture, so that its view can be opened again.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -22,6 +20,7 @@ from lessons_lib.catalogue import LESSONS, lesson
 from lessons_lib.decoders import json_of, photo
 from lessons_lib.errors import LessonsError
 from lessons_lib.film import Film
+from lessons_lib.models import used
 from lessons_lib.pictures import square, to_data_url
 from lessons_lib.places import CACHE
 from lessons_lib.ui import view
@@ -38,6 +37,7 @@ class _Here:
     has_model: bool = False
     about: dict = field(default_factory=dict)
     link: dict[str, str] = field(default_factory=dict)
+    weights: tuple[Path, ...] = ()  # that made it, if it is live
 
 
 _here: ContextVar[_Here | None] = ContextVar("here", default=None)
@@ -51,7 +51,7 @@ def begin(slug: str, *, has_model: bool) -> None:
 def shown(film: Film) -> None:
     """The page shows a film: the pictures that are drawn and offered after it are made of it."""
     if (here := _here.get()) is not None:
-        here.about, here.link = film.about, film.link
+        here.about, here.link, here.weights = film.about, film.link, film.weights
 
 
 def about() -> dict[str, str]:
@@ -81,10 +81,11 @@ def stamp(made: dict, **more: object) -> Callable[[], dict[str, str]]:
             if argument in query:
                 query[argument] = words
     where = (st.context.url or "").partition("?")[0]
+    files = here.weights
     said = {"Software": SOFTWARE, "lesson": here.slug, "model_name": model, **made, **more, "link": f"{where}?{urlencode(query)}"}
 
     def text() -> dict[str, str]:
-        weights = json.dumps(hashes(here.slug, model), ensure_ascii=False)
+        weights = json.dumps(used.hashes(files) if files else hashes(here.slug, model), ensure_ascii=False)
         day = {"saved": time.strftime("%Y-%m-%d %H:%M"), "weights_sha256": weights}
         return {k: str(v) for k, v in {**said, **day}.items() if v not in ("", None)}
 
@@ -122,19 +123,7 @@ def weights_of(slug: str, model: str) -> list[Path]:
 
 def hashes(slug: str, model: str) -> dict[str, str]:
     """{file below cache/: SHA-256} of what weights_of() names."""
-    return {p.relative_to(CACHE).as_posix(): sha256(p) for p in weights_of(slug, model)}
-
-
-def sha256(path: Path) -> str:
-    """The file's SHA-256, 64 hex digits; worked out once as long as the file stays the same."""
-    about = path.stat()
-    return _sha256(path, about.st_size, about.st_mtime_ns)
-
-
-@lru_cache(maxsize=64)
-def _sha256(path: Path, size: int, changed: int) -> str:
-    with open(path, "rb") as f:
-        return hashlib.file_digest(f, "sha256").hexdigest()
+    return used.hashes(weights_of(slug, model))
 
 
 # --- read back ----------------------------------------------------------------------------------------------------------

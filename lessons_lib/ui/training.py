@@ -14,7 +14,7 @@ from lessons_lib.errors import LessonsError
 from lessons_lib.pictures import from_data_url, open_picture, to_data_url
 from lessons_lib.training import runs
 from lessons_lib.training.runs import ENDED, State
-from lessons_lib.ui import save
+from lessons_lib.ui import save, view
 from lessons_lib.ui.plots import line_plot
 from lessons_lib.ui.typed import sentence
 
@@ -41,17 +41,22 @@ def one_sentence() -> Iterator[None]:
         st.error(sentence(str(e)), icon=":material/error:")
 
 
-def show_run(run: str) -> None:
+def show_run(run: str, key: str = "") -> None:
     """Steer and watch a run; while it lives, drawn anew every second without the rest of the page.
 
-    Raises LessonsError if there is no such run, or it cannot be read.
+    key: the secret that its starter's browser has. Raises LessonsError if there is no such run, or it cannot be read.
     """
     said, buttons = st.container(), st.container(horizontal=True)  # always there, so that nothing below moves or shows twice
     if trouble := st.session_state.pop("run_trouble", ""):
         said.error(trouble, icon=":material/error:")
     state = runs.watch(run)
-    with buttons:
-        _buttons(run, state.status)
+    if runs.may_steer(run, key):
+        with buttons:
+            _buttons(run, state.status, key)
+        if key and state.step:
+            save.did("trained", f"trained here: {_about(state)}, {state.step} steps")
+    else:
+        buttons.caption("Started in another browser, which alone can pause or stop it; its link can be given on there.")
 
     @st.fragment(run_every=None if state.status in ENDED else 1.0)
     def live() -> None:
@@ -67,36 +72,40 @@ def show_run(run: str) -> None:
     live()
 
 
-def _buttons(run: str, status: str) -> None:
-    def button(label: str, icon: str, action: Callable[[str], None], shortcut: str) -> None:
-        key = f"run_{label.split()[0].lower()}"
-        st.button(label, key=key, icon=f":material/{icon}:", on_click=_press, args=(action, run), shortcut=shortcut)
+def _buttons(run: str, status: str, key: str) -> None:
+    """What can be done with a run in this state. No key of the keyboard does any of it."""
 
-    if status in ("finished", "cancelled"):
-        return
+    def button(label: str, icon: str, action: Callable[[str], None]) -> None:
+        name = f"run_{label.split()[0].lower()}"
+        st.button(label, key=name, icon=f":material/{icon}:", on_click=_press, args=(action, run, key))
+
     if status == "failed":
-        button("Try again", "refresh", runs.resume, "P")
-        return
-    if status == "paused":
-        button("Resume", "play_arrow", runs.resume, "P")
-    else:
-        button("Pause", "pause", runs.pause, "P")
-    button("Stop", "stop", runs.cancel, "Escape")
+        button("Try again", "refresh", runs.resume)
+    elif status == "cancelled":
+        button("Take it up again", "play_arrow", runs.take_up)
+    elif status == "paused":
+        button("Resume", "play_arrow", runs.resume)
+    elif status != "finished":
+        button("Pause", "pause", runs.pause)
+    if status not in ENDED:
+        button("Stop", "stop", runs.cancel)
+    if key:
+        with st.popover("Link that steers it", icon=":material/key:"):
+            st.caption("Whoever has this link can pause, stop and take up this training; the page's own link only shows it.")
+            st.code(f"{view.url('train')}&key={key}", language=None, wrap_lines=True)
 
 
-def _press(action: Callable[[str], None], run: str) -> None:
+def _press(action: Callable[[str], None], run: str, key: str) -> None:
     try:
-        action(run)
+        if runs.may_steer(run, key):
+            action(run)
     except LessonsError as e:  # the page is drawn after this, and says it then
         st.session_state["run_trouble"] = str(e)
 
 
 def _draw(state: State) -> None:
     s = state.settings
-    st.markdown(
-        f"{WORDS[state.status]} · {s.network.replace('_', '-')}, D = {s.num_hiddens}, batch_size {s.batch_size}, lr {s.lr:g}, "
-        f"seed {s.seed}{' · ' + state.data if state.data else ''}"
-    )
+    st.markdown(f"{WORDS[state.status]} · {_about(state)}")
     if state.status == "queued":
         place = "next in the queue" if state.place == 1 else f"place {state.place} in the queue"
         st.caption(f"{place}: it begins when {'the run that trains now is' if state.place == 1 else 'those before it are'} done")
@@ -120,6 +129,12 @@ def _draw(state: State) -> None:
     if len(samples) > 1:
         with st.expander("Earlier samples, oldest first"):
             _samples(samples[:-1], s.network)
+
+
+def _about(state: State) -> str:
+    s = state.settings
+    about = f"{s.network.replace('_', '-')}, D = {s.num_hiddens}, batch_size {s.batch_size}, lr {s.lr:g}, seed {s.seed}"
+    return about + (f" · {state.data}" if state.data else "")
 
 
 @lru_cache(maxsize=256)

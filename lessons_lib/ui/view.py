@@ -54,6 +54,7 @@ class View:
     told: tuple[str, dict[str, str]] = ("", {})
     runs: int = 0
     go: str = ""
+    secret: str = ""  # what a link brought that the address bar does not keep
     linked: int = 0  # how many links were followed within one page
     not_held: list[str] = field(default_factory=list)  # what is in view and no link can hold
     place: Any = None
@@ -77,6 +78,8 @@ def begin(page: str) -> None:
     if news and query:
         _arrive(v, page, query)
         v.linked += same_page and "go" in query
+        if v.go not in ("", "0"):
+            v.touched.add(page)  # a thing to try was tried
     elif v.told[0] == page and query != v.told[1]:
         st.query_params.from_dict(v.told[1])  # the address bar has it already; Streamlit itself would send the old one for ever
 
@@ -91,7 +94,7 @@ def mount() -> None:
 def _arrive(v: View, page: str, query: dict[str, str]) -> None:
     v.arrived = {k: x for k, x in query.items() if k not in (*TRAVELS, *OWN, *NEVER)}
     v.extras[""] = {k: query[k] for k in TRAVELS if k in query}
-    v.go = query.get("go", "").partition("-")[0]
+    v.go, v.secret = query.get("go", "").partition("-")[0], query.get("key", "")[:100]
     if set(v.arrived) - set(SHARED) or "go" in query:  # it defines the view
         forget(page)
         v.extras[page] = {}
@@ -205,6 +208,11 @@ def link_to_try(page: str, changes: dict[str, Any], go: str = "1") -> dict[str, 
     base = {k: x for k, x in travelling().items() if k != "seed"}
     arguments = {k: v.keys.get(page, {}).get(f"{page}_{k}", k) for k in changes}
     return {**base, **{arguments[k]: as_text(x) for k, x in changes.items()}, **locked, "go": f"{go}-{v.runs}"}
+
+
+def link_here(page: str, **extra: str) -> dict[str, str]:
+    """A link in the page that changes nothing but what its link holds beside controls."""
+    return {**link(page), **extra, "go": f"0-{view().runs}"}
 
 
 def url(page: str) -> str:

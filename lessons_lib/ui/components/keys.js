@@ -1,0 +1,46 @@
+// Ctrl+Enter runs and Escape stops what the page marks with "_shortcuts"; both only while no field, list or help has the focus.
+// Streamlit's own "r" and "c", which run the page again or clear its caches, would end a walk and are kept from it.
+const FIELDS = "input:not([type=range]):not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable=true]";
+const LISTS = "[role=listbox], [role=combobox], [role=menu], [role=dialog], [role=option]";
+const HELP_OPEN = "[role=tooltip], [data-testid=stTooltipContent]";
+const HELP = `${HELP_OPEN}, [data-testid=stTooltipIcon]`;
+
+function focused() {
+  let active = document.activeElement;
+  while (active?.shadowRoot?.activeElement) active = active.shadowRoot.activeElement;
+  return active;
+}
+
+function shows(what) {
+  return [...document.querySelectorAll(what)].some((e) => e.checkVisibility());
+}
+
+// Something has the keys to itself: what is typed in, or a list, a window or a bubble of help.
+function taken() {
+  return Boolean(focused()?.closest(`${FIELDS}, ${LISTS}, ${HELP}`)) || shows("[role=listbox], [role=menu], [role=dialog]");
+}
+
+function press(which) {
+  const button = document.querySelector(`[class*="_shortcuts"] [class*="_${which}"] button:not(:disabled)`);
+  if (!button) return false;
+  button.click();
+  return true;
+}
+
+function listen(event) {
+  if (taken()) return;
+  const plain = !event.ctrlKey && !event.metaKey && !event.altKey && !event.shiftKey;
+  if (plain && (event.key === "r" || event.key === "c")) event.stopImmediatePropagation();
+  const run = event.key === "Enter" && (event.ctrlKey || event.metaKey);
+  const running = document.querySelector('[data-testid="stApp"][data-test-script-state="running"]');
+  const stop = event.key === "Escape" && plain && running && !shows(HELP_OPEN);
+  if ((run && press("run")) || (stop && press("stop"))) {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }
+}
+
+export default function () {
+  window.addEventListener("keydown", listen, true); // before anything else closes what is open
+  return () => window.removeEventListener("keydown", listen, true);
+}
