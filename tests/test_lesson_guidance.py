@@ -91,12 +91,44 @@ def test_kept_measure_says_when_how_many_and_by_what(tmp_path, monkeypatch):
     assert report["made"]
 
 
-def test_guidance_buys_obedience_with_variety():
-    """The argument itself: at 5 the judge reads far more as asked than at 0, and pictures are more alike."""
-    model = replace(open_model("mnist"), prompts=tuple("3458"))
-    free, guided = guidance.measure(model, num_images=24, guidance_scales=(0.0, 5.0))
+def test_guidance_buys_obedience_with_variety_and_too_much_of_it_loses_both():
+    """T6, on the kept measure: up to 5 it obeys more and varies less; beyond, pictures burn out and fewer are read as asked."""
+    rows = {r["guidance_scale"]: r for r in kept.measure("guidance", "emoji")["rows"]}
+    assert rows[5]["accuracy"] > rows[0]["accuracy"] + 0.5
+    assert rows[15]["accuracy"] < rows[5]["accuracy"] - 0.2
+    for seen in ("diversity of shapes", "diversity of features"):
+        assert rows[0][seen] > rows[1][seen] > rows[3][seen] > rows[5][seen]
+        assert rows[15][seen] < 0.9 * rows[1][seen]
+    assert rows[15]["sharpness"] > 1.3 * rows[3]["sharpness"]
+
+
+def test_the_answers_differ_late_as_noise_and_early_as_pictures():
+    """T8, on the kept measure: the same difference, read as eps and as x0_hat."""
+    rows = sorted(kept.measure("guidance_answers", "emoji")["rows"], key=lambda r: r["t"])
+    assert max(rows, key=lambda r: r["x0_hat"])["t"] > 900
+    assert max(rows, key=lambda r: r["eps"])["t"] < 300
+    assert rows[0]["x0_hat"] < 0.05 * rows[-1]["x0_hat"]
+
+
+def test_the_measure_itself_on_a_few_digits():
+    model = replace(open_model("mnist"), prompts=tuple("34"))
+    free, guided = guidance.measure(model, num_images=12, guidance_scales=(0.0, 5.0))
     assert guided["accuracy"] > free["accuracy"] + 0.4
-    assert guided["diversity"] < free["diversity"]
+    assert guided["diversity of shapes"] < free["diversity of shapes"]
+
+
+def test_guidance_in_an_interval_is_the_conditional_walk_outside_it():
+    """Kynkaanniemi et al. 2024: nowhere is gamma 1; everywhere is the plain walk."""
+    model = open_model("mnist")
+    *_, nowhere = guidance.walk_five(model, guidance.about_five(model, guide_from=0, guide_to=299))
+    *_, conditional = guidance.walk_five(model, guidance.about_five(model, guidance_scale=1.0))
+    assert torch.equal(nowhere.x_prev, conditional.x_prev)
+    first = next(guidance.walk_five(model, guidance.about_five(model, guide_from=100)))
+    assert torch.equal(first.eps, next(guidance.walk_five(model, guidance.about_five(model, guidance_scale=1.0))).eps)
+
+
+def test_the_opening_has_the_courses_stills():
+    assert kept.film("guidance_five", "emoji").t[:4] == [990, 840, 690, 540]
 
 
 def test_a_seed_is_a_picture_alone_and_in_a_batch():
