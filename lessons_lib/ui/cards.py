@@ -149,17 +149,6 @@ def _flow() -> Tiles:
     return "noise, the middle of the road, and a 2", tiles
 
 
-def _bugs() -> Tiles:
-    names = ("guidance_sign-right", "guidance_sign-wrong", "no_sqrt-wrong")
-    return "a 3 by the right walk, and by two with a bug", [_film(f"bugs-{n}", "mnist").final[2] for n in names]
-
-
-def _check() -> Tiles:
-    right, wrong = (_film(f"bugs-no_sqrt-{which}", "mnist").final[3] for which in ("right", "wrong"))
-    difference = np.abs(right.astype(int) - wrong).astype(np.uint8)
-    return "a 5 as it should be, as it came out, and the difference", [right, wrong, difference]
-
-
 def _hand_in() -> Tiles:
     pictures = [_film("inpainting").final[0], _film("sdedit").final[5], _film("guidance").final[3]]
     return "pictures from three lessons, side by side", [p[:, 2:30, 2:30] for p in pictures]
@@ -168,6 +157,6 @@ def _hand_in() -> Tiles:
 CARDS = {
     "forward": _forward, "denoise": _denoise, "sampling": _sampling, "guidance": _guidance, "sdedit": _sdedit,
     "inpainting": _inpainting, "anagrams": _anagrams, "hybrids": _hybrids, "prompts": _prompts, "unet": _unet, "train": _train,
-    "one_step": _one_step, "out_of_its_depth": _out_of_its_depth, "time": _time, "class": _class, "flow": _flow, "bugs": _bugs,
-    "check": _check, "hand_in": _hand_in,
+    "one_step": _one_step, "out_of_its_depth": _out_of_its_depth, "time": _time, "class": _class, "flow": _flow,
+    "hand_in": _hand_in,
 }  # fmt: skip
