@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lessons_lib.pictures import tiled
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -136,8 +138,6 @@ def as_file(drawn: Curves | Grid, kind: str, size: str, about: dict | None = Non
 
 def strip(film, columns: int, frames: int = 6) -> Grid:
     """A film's walk as a row of its frames, from noise to the picture after the last step."""
-    from lessons_lib.pictures import tiled
-
     n = len(film.frames())
     picks = sorted({round(i) for i in np.linspace(0, n - 1, min(frames, n))})
     ends = "clean" if film.finished else f"t = {film.t_prev[-1]:g}"

@@ -15,6 +15,7 @@ import torch
 
 from lessons_lib import checkpoints
 from lessons_lib import mnist as data
+from lessons_lib.checkpoints import load_checkpoint
 from lessons_lib.curves import read_losses
 from lessons_lib.errors import LessonsError
 from lessons_lib.models import digits as sample
@@ -23,7 +24,7 @@ from lessons_lib.models.digits import COURSE, KINDS, NETWORKS, Settings, load_we
 from lessons_lib.models.objective import OneStep
 from lessons_lib.models.precision import autocast_dtype
 from lessons_lib.models.unet import UNet, num_parameters
-from lessons_lib.training.digits import begin_from, train, training_samples
+from lessons_lib.training.digits import begin_from, optimizer_of, train, training_samples
 
 # --- the UNet -----------------------------------------------------------------------------------------------------------
 
@@ -238,13 +239,14 @@ def test_the_loss_falls(network, digits, tmp_path):
     settings = replace(TINY[network], num_hiddens=8, num_digits=300, epochs=8, lr=3e-3)
     steps = list(train(settings, digits, tmp_path))
     losses = [p.loss for p in steps]
-    assert sum(losses[-15:]) < 0.5 * sum(losses[:15]), losses
+    least = 0.6 if network == "pure_noise" else 0.5  # whose loss ends at the digits' variance: no guess is nearer than the mean
+    assert sum(losses[-15:]) < least * sum(losses[:15]), losses
     last = steps[-1]
     assert (last.step, last.total_steps, last.epoch, last.seconds_left) == (120, 120, 8, 0)
     assert [p.step for p in steps] == list(range(1, 121))
     assert [p.epoch for p in steps[::15]] == list(range(8))
     assert last.images_per_second > 0
-    assert last.checkpointed
+    assert load_checkpoint(tmp_path)[0]["step"] == 120
     logged = read_losses(tmp_path / "losses.csv")
     assert logged[0] == list(range(1, 121))
     assert logged[1] == pytest.approx(losses, rel=1e-5)
@@ -343,8 +345,8 @@ def test_samples_do_not_disturb_training(digits, unbroken, tmp_path):
 
 
 def test_checkpoints_come_by_the_clock(digits, tmp_path):
-    steps = list(train(TINY["one_step"], digits, tmp_path, checkpoint_seconds=0))
-    assert all(p.checkpointed for p in steps)
+    for p in train(TINY["one_step"], digits, tmp_path, checkpoint_seconds=0):
+        assert load_checkpoint(tmp_path)[0]["step"] == p.step
     assert len(list(tmp_path.glob("checkpoint-*.safetensors"))) == 2
 
 
@@ -556,3 +558,27 @@ def test_the_command_trains_stops_and_goes_on(tmp_path):
     wrong = run_cli("gan")
     assert wrong.returncode != 0
     assert "Traceback" not in wrong.stderr
+
+
+def test_muon_turns_what_it_should_and_its_loss_falls(digits, tmp_path):
+    """First and last layers, norms and biases are AdamW's; the run stops and goes on to the bit, as Adam's does."""
+    settings = replace(TINY["class_conditioned"], num_hiddens=8, num_digits=300, epochs=8, optimizer="muon", lr=0.02)
+    optimizer = optimizer_of(settings, make_unet(settings))
+    kinds = {group["kind"]: sum(p.numel() for p in group["params"]) for group in optimizer.param_groups}
+    assert kinds["muon"] > 10 * kinds["adamw"]
+    whole = losses_of(train(settings, digits, tmp_path / "whole"))
+    assert sum(whole[-15:]) < 0.5 * sum(whole[:15])
+    first = losses_of(islice(train(settings, digits, tmp_path / "parts"), 50))
+    assert first + losses_of(train(settings, digits, tmp_path / "parts")) == whole
+
+
+def test_a_run_from_before_the_choice_of_optimiser_goes_on(digits, tmp_path):
+    """Its settings.json does not name one: it was Adam."""
+    losses_of(islice(train(TINY["one_step"], digits, tmp_path), 3))
+    path = tmp_path / "settings.json"
+    about = json.loads(path.read_text())
+    del about["optimizer"]
+    path.write_text(json.dumps(about))
+    assert len(losses_of(train(TINY["one_step"], digits, tmp_path))) == 18
+    with pytest.raises(LessonsError, match="optimizer = 'adam'"):
+        next(train(replace(TINY["one_step"], optimizer="muon"), digits, tmp_path))

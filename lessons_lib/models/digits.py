@@ -28,6 +28,7 @@ from lessons_lib.places import CACHE
 from lessons_lib.schedule import Schedule
 
 NUM_CLASSES = 10
+OPTIMIZERS = ("adam", "muon")
 UNTRAINED = 0
 FOLDER = CACHE / "mnist"
 
@@ -47,8 +48,11 @@ class Settings:
     class_dropout: float = 0.1  # where there is a class: how often the class is hidden
     num_digits: int | None = None  # train on the first so many digits only
     seed: int = 180
+    optimizer: str = "adam"  # of OPTIMIZERS; the course's is Adam
 
     def __post_init__(self):
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}; got {self.optimizer!r}")
         if self.network not in NETWORKS:
             raise ValueError(f"network must be one of {', '.join(NETWORKS)}; got {self.network!r}")
         for name in ("num_hiddens", "batch_size", "epochs", "lr", "T"):

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import re
-import signal
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -29,6 +26,7 @@ from lessons_lib.models.digits import (
     COURSE,
     NETWORKS,
     NUM_CLASSES,
+    OPTIMIZERS,
     Settings,
     condition_of,
     load_weights,
@@ -37,6 +35,8 @@ from lessons_lib.models.digits import (
 )
 from lessons_lib.models.precision import autocast
 from lessons_lib.models.unet import UNet
+from lessons_lib.training import loop
+from lessons_lib.training.muon import Muon, scale_lr, split
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,65 @@ class Progress:
     images_per_second: float
     seconds_left: float
     samples: Tensor | None = None  # (N, 1, 28, 28) in [-1, 1], on the steps where sample grids were asked for
-    checkpointed: bool = False
+
+
+class DigitsTraining(loop.Training):
+    """One of the course's networks on MNIST, as loop.run() trains it.
+
+    Args: folder: gets losses.csv, and epoch-NN.safetensors for each of keep_epochs.
+    """
+
+    def __init__(self, settings: Settings, digits: Digits, folder: Path, device: torch.device, keep_epochs: tuple[int, ...] = ()):
+        self.settings, self.folder, self.device, self.keep_epochs = settings, folder, device, keep_epochs
+        self.images = digits.images[: settings.num_digits].to(device)
+        self.labels = digits.labels[: settings.num_digits].to(device)
+        self.unet = make_unet(settings).to(device, memory_format=torch.channels_last).train()
+        self.modules = {"unet": self.unet}
+        self.optimizer = optimizer_of(settings, self.unet)
+        self.batch_size = settings.batch_size
+        self.steps_per_epoch = -(-len(self.images) // settings.batch_size)
+        self.total_steps = settings.epochs * self.steps_per_epoch
+        self.losses: _LossLog | None = None
+        self.order: tuple[int, Tensor] | None = None  # an epoch, and the order of its digits
+
+    def loss(self, step: int) -> Tensor:
+        """The objective's loss on batch number `step`, its noise drawn from (seed, step)."""
+        settings = self.settings
+        self.losses = self.losses or _LossLog(self.folder / "losses.csv", step)
+        epoch, batch = divmod(step, self.steps_per_epoch)
+        if self.order is None or self.order[0] != epoch:
+            drawn = torch.randperm(len(self.images), generator=loop.generator(settings.seed, epoch, 1))
+            self.order = epoch, drawn.to(self.device)
+            scale_lr(self.optimizer, settings.lr_final_factor ** (epoch / settings.epochs))
+        index = self.order[1][batch * settings.batch_size : (batch + 1) * settings.batch_size]
+        with autocast(self.device):
+            x = self.images[index].float() / 255
+            return settings.objective.loss(self.unet, x, self.labels[index], loop.generator(settings.seed, step))
+
+    def rest(self, step: int, loss: float) -> None:
+        """Log the loss, and keep the weights at the end of an epoch that is wanted."""
+        self.losses.add(step, loss)
+        epoch, batch = divmod(step, self.steps_per_epoch)
+        if batch == 0 and epoch in self.keep_epochs:
+            save_weights(self.folder / f"epoch-{epoch:02d}.safetensors", self.unet, self.settings, step)
+
+    def wants_saving(self, step: int) -> bool:
+        """At the end of every epoch."""
+        return step % self.steps_per_epoch == 0
+
+    def about(self) -> dict:
+        """The settings; the curve is on disk before the checkpoint that it goes with."""
+        if self.losses is not None:
+            self.losses.flush()
+        return {"settings": asdict(self.settings)}
+
+
+def optimizer_of(settings: Settings, unet: UNet) -> torch.optim.Optimizer:
+    """The course's Adam, or Muon for every convolution and matrix but the first and last, and AdamW for the rest."""
+    if settings.optimizer == "adam":
+        return torch.optim.Adam(unet.parameters(), settings.lr)
+    matrices, others = split(unet, plain=("conv_in", "out"))
+    return Muon(matrices, others, lr=settings.lr, lr_others=settings.lr / 25)
 
 
 def train(
@@ -70,76 +128,21 @@ def train(
         folder: gets settings.json, losses.csv, checkpoint-*, and epoch-NN.safetensors for each of keep_epochs.
         time_budget: seconds after which it checkpoints and ends; None for no limit.
         checkpoint_seconds: how often the whole state is saved.
-        sample_steps: attach sample pictures to every so-manieth Progress.
-    Raises: LessonsError if the folder holds a run with other settings, the disk is full, or the loss is no number.
+        sample_steps: attach sample pictures to every N-th Progress.
+    Raises: LessonsError if the folder holds a run with other settings, the disk is full, or the loss is NaN or infinite.
     Closing the generator after any Progress leaves a checkpoint of that very step.
     """
-    folder, device = Path(folder), torch.device(device)
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     _check_or_write_settings(folder, settings, digits)
-
-    images, labels = digits.images[: settings.num_digits].to(device), digits.labels[: settings.num_digits].to(device)
-    unet = make_unet(settings).to(device, memory_format=torch.channels_last).train()
-    optimizer = torch.optim.Adam(unet.parameters(), settings.lr)
-    step = 0
-    if saved := checkpoints.load_checkpoint(folder):
-        about, tensors = saved
-        checkpoints.restore(tensors, {"unet": unet}, optimizer)
-        step = about["step"]
-    losses = _LossLog(folder / "losses.csv", step)
-    steps_per_epoch = -(-len(images) // settings.batch_size)
-    total = settings.epochs * steps_per_epoch
-    saved_step, started, last_save = step, time.monotonic(), time.monotonic()
-    first_step, paused = step, 0.0  # `paused`: time not spent in training steps (saving, sampling, waiting caller)
-
-    def save() -> None:
-        nonlocal saved_step, last_save
-        losses.flush()
-        checkpoints.save_checkpoint(folder, step, {"unet": unet}, optimizer, {"settings": asdict(settings)})
-        saved_step, last_save = step, time.monotonic()
-
-    try:
-        while step < total:
-            if time_budget is not None and time.monotonic() - started >= time_budget:
-                break
-            epoch, batch = divmod(step, steps_per_epoch)
-            if batch == 0 or step == first_step:
-                order = torch.randperm(len(images), generator=_generator(settings.seed, epoch, 1)).to(device)
-                for group in optimizer.param_groups:
-                    group["lr"] = settings.lr * settings.lr_final_factor ** (epoch / settings.epochs)
-            index = order[batch * settings.batch_size : (batch + 1) * settings.batch_size]
-            with autocast(device):
-                x = images[index].float() / 255
-                loss = settings.objective.loss(unet, x, labels[index], _generator(settings.seed, step, 0))
-            value = loss.item()
-            if not math.isfinite(value):
-                saved_step = step  # the weights that gave it are not worth keeping: the last checkpoint stays
-                raise LessonsError(f"The loss became {value} at step {step + 1}: try a smaller lr than {settings.lr:g}.")
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            step += 1
-            losses.add(step, value)
-
-            rest = time.monotonic()
-            end_of_epoch = step % steps_per_epoch == 0
-            if end_of_epoch and step // steps_per_epoch in keep_epochs:
-                save_weights(folder / f"epoch-{step // steps_per_epoch:02d}.safetensors", unet, settings, step)
-            if end_of_epoch or time.monotonic() - last_save >= checkpoint_seconds:
-                save()
-            samples = None
-            if sample_steps and (step % sample_steps == 0 or step == total):
-                samples = training_samples(unet, settings, digits)
-            elapsed = max(rest - started - paused, 1e-9)
-            speed = (step - first_step) * settings.batch_size / elapsed
-            yield Progress(
-                step, total, step // steps_per_epoch, value, speed,
-                (total - step) * settings.batch_size / speed, samples, saved_step == step,
-            )  # fmt: skip
-            paused += time.monotonic() - rest
-    finally:
-        if step > saved_step:
-            save()
+    training = DigitsTraining(settings, digits, folder, torch.device(device), keep_epochs)
+    steps = loop.run(training, folder, time_budget=time_budget, checkpoint_seconds=checkpoint_seconds)
+    with closing(steps):
+        for p in steps:
+            wanted = sample_steps and (p.step % sample_steps == 0 or p.step == p.total_steps)
+            samples = training_samples(training.unet, settings, digits) if wanted else None
+            epoch = p.step // training.steps_per_epoch
+            yield Progress(p.step, p.total_steps, epoch, p.loss, p.images_per_second, p.seconds_left, samples)
 
 
 @torch.no_grad()
@@ -207,12 +210,8 @@ def begin_from(weights: Path, settings: Settings, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if (curve := weights.with_name("losses.csv")).exists():
         checkpoints.write_atomically(folder / "losses.csv", curve.read_bytes())
-    optimizer = torch.optim.Adam(unet.parameters(), settings.lr)
+    optimizer = optimizer_of(settings, unet)
     checkpoints.save_checkpoint(folder, step, {"unet": unet}, optimizer, {"settings": asdict(settings)})
-
-
-def _generator(seed: int, number: int, stream: int) -> torch.Generator:
-    return torch.Generator().manual_seed((seed * 1_000_003 + number) * 2 + stream)
 
 
 def _check_or_write_settings(folder: Path, settings: Settings, digits: Digits) -> None:
@@ -223,6 +222,7 @@ def _check_or_write_settings(folder: Path, settings: Settings, digits: Digits) -
             before = dict(json.loads(path.read_text()))
         except (ValueError, TypeError) as e:
             raise LessonsError(f"{path} is broken, so nobody knows what is trained there: use another folder.") from e
+        before = {"optimizer": "adam"} | before  # the only one, when it was not written down
         differ = [f"{k} = {before.get(k)!r}" for k in about if before.get(k) != about[k]]
         if differ:
             raise LessonsError(f"{folder} holds a run with {', '.join(differ)}. Use another folder, or the same settings.")
@@ -246,9 +246,9 @@ def main() -> None:
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, dest=name, help="default: the course's")
     for name in ("lr", "sigma", "class_dropout"):
         parser.add_argument(f"--{name.replace('_', '-')}", type=float, dest=name, help="default: the course's")
+    parser.add_argument("--optimizer", choices=OPTIMIZERS, help="default: the course's, adam; muon wants --lr 0.02")
     args = parser.parse_args()
-    for ending in (signal.SIGINT, signal.SIGTERM):  # a background shell ignores Ctrl+C: hear it all the same, and checkpoint
-        signal.signal(ending, signal.default_int_handler)
+    loop.hear_endings()
     if args.threads:
         torch.set_num_threads(args.threads)
     chosen = {k: getattr(args, k, None) for k in Settings.__dataclass_fields__ if k != "network"}

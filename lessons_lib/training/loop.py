@@ -100,7 +100,7 @@ def run(training: Training, folder: Path, *, time_budget: float | None = None,
     saved_step, first_step, working, value, kept = step, step, 0.0, math.nan, None
     params = [p for group in training.optimizer.param_groups for p in group["params"]]
 
-    def read() -> None:
+    def read(number: int) -> None:
         nonlocal value, kept, saved_step
         if kept is None:
             return
@@ -108,11 +108,11 @@ def run(training: Training, folder: Path, *, time_budget: float | None = None,
         if not math.isfinite(value):
             saved_step = step  # the weights that gave it are not worth keeping
             lr = training.optimizer.param_groups[0]["lr"]
-            raise LessonsError(f"The loss became {value} at step {step}: try a smaller lr than {lr:g}.")
+            raise LessonsError(f"The loss became {value} at step {number}: try a smaller lr than {lr:g}.")
 
     def save() -> None:
         nonlocal saved_step, last_save
-        read()
+        read(step)
         checkpoints.save_checkpoint(folder, step, training.modules, training.optimizer, training.about())
         saved_step, last_save = step, time.monotonic()
 
@@ -124,7 +124,7 @@ def run(training: Training, folder: Path, *, time_budget: float | None = None,
             loss = training.loss(step)
             kept = training.watched(loss).detach()
             if training.read_every == 1:
-                read()
+                read(step + 1)
             training.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             if training.clip is not None:
@@ -133,7 +133,7 @@ def run(training: Training, folder: Path, *, time_budget: float | None = None,
             step += 1
             training.stepped(step)
             if step % training.read_every == 0 or step == training.total_steps:
-                read()
+                read(step)
             working += time.monotonic() - now
             training.rest(step, value)
             if training.wants_saving(step) or time.monotonic() - last_save >= checkpoint_seconds or step == training.total_steps:
