@@ -21,6 +21,7 @@ from lessons_lib.ui.typed import as_typed
 MAX_SEED = 2**31 - 1
 LABELS = {
     "t": "how much noise: t",
+    "optimizer": "optimiser",
     "diffusion_steps": "number of steps, diffusion",
     "sampler": "how the diffusion network is walked",
     "guidance": "the plot",
