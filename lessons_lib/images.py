@@ -16,6 +16,11 @@ def to_tensor(picture: Image.Image, channels: int = 3) -> Tensor:
     return from_uint8(array.reshape(*array.shape[:2], channels)).permute(2, 0, 1)[None]
 
 
+def is_grey(shape: tuple[int, int, int]) -> bool:
+    """True for pictures (C, H, W) of one channel: light ink on black, as MNIST's digits are."""
+    return shape[0] == 1
+
+
 def from_uint8(x: Tensor | np.ndarray) -> Tensor:
     """uint8 0 .. 255, as a tensor or an array -> float32 [-1, 1], the same shape."""
     return torch.as_tensor(x).float() / 127.5 - 1

@@ -78,11 +78,7 @@ with page.lesson_page("sampling", models=None) as lesson:
     page.section("Stage 2")
     upscaler = model.upscaler()
     if upscaler is None:
-        st.markdown(
-            "Digits have one stage: 28 pixels are all that MNIST has."
-            if model.shape[0] == 1
-            else "No second stage ships for this model: its pictures stay as large as they are."
-        )
+        st.markdown(model.no_upscaler)
     elif all(film is not None for film in films.values()):
         st.markdown(
             f"The second network makes {model.shape[1]} pixels into {upscaler.shape[1]}: it sees the small picture, enlarged and a "
@@ -181,7 +177,7 @@ with page.lesson_page("sampling", models=None) as lesson:
             ("Without guidance: what does the model draw when it is only asked?", {"guidance_scale": 1.0}),
             *(
                 [("The course's prompt: anything, as long as it is of high quality", {"prompts": "a high quality picture"})]
-                if model.judge_name == "emoji"
+                if model.prompt_kind == "words"
                 else []
             ),
         ],

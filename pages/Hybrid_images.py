@@ -116,7 +116,7 @@ with page.lesson_page("hybrids", models=None) as lesson:
         [
             *(
                 (f"{far} from afar, {near} from near", {"far_prompt": far, "near_prompt": near})
-                for far, near in hybrids.pairs_of(model)[1:4]
+                for far, near in model.pairs_for("hybrids")[1:4]
             ),
             ("A narrow Gaussian: the far prompt takes over", {"sigma": 0.4}),
             ("A wide one: only a tint is left of it", {"sigma": 3.5}),

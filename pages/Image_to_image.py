@@ -38,7 +38,7 @@ with page.lesson_page("sdedit", models=None) as lesson:
     timesteps = model.schedule.timesteps(model.stride)
     left, right = st.columns([1, 3], gap="large")
     with left:
-        kinds = ["digit", "upload", "draw"] if model.shape[0] == 1 else ["emoji", "photo", "upload", "draw"]
+        kinds = [*model.picture_kinds, "upload", "draw"]
         x0, picture = pick_picture(lesson.slug, model.shape, kinds=kinds)
         with_prompt = controls.toggle(
             lesson.slug, "with_prompt", True, help="guide the walk by a prompt: text-conditional image to image"
@@ -87,9 +87,9 @@ with page.lesson_page("sdedit", models=None) as lesson:
         ("Without a prompt: where does the walk drift when much is lost?", {"with_prompt": False}),
         ("Another seed, the same picture: what stays at every start?", {"seed": 7}),
     ]
-    if model.judge_name == "emoji":
+    if model.prompt_kind == "words":
         tries.append(("A penguin, asked to be a rocket: who wins at which start?", {"prompt": "a rocket"}))
         tries.append(("A real photo, seen by a model that knows only emoji", {"picture": "photo", "with_prompt": False}))
-    if model.shape[0] == 1:
+    else:
         tries.append(("A 3, asked to be an 8", {"prompt": "8"}))
     page.things_to_try(lesson, tries)

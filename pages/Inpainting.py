@@ -37,7 +37,7 @@ with page.lesson_page("inpainting", models=None) as lesson:
     warm(name)
     left, right = st.columns([1, 2], gap="large")
     with left:
-        x0, picture = pick_picture(lesson.slug, model.shape)
+        x0, picture = pick_picture(lesson.slug, model.shape, kinds=[*model.picture_kinds, "upload"])
         mask, mask_name = mask_on(lesson.slug, x0)
         prompt = controls.prompt(lesson.slug, model, default=prompt_of(model, picture) or inpainting.about(model)["prompt"])
         pictures.unknown_words_hint(model, prompt)
@@ -112,7 +112,7 @@ with page.lesson_page("inpainting", models=None) as lesson:
             ("Walk each move four times, as RePaint does: is there still a seam?", {"resamplings": 4}),
             *(
                 [("A strawberry for a head: does that fit at all?", {"prompt": "a strawberry"})]
-                if model.judge_name == "emoji"
+                if model.prompt_kind == "words"
                 else []
             ),
             ("No guidance: what is in the hole now?", {"guidance_scale": 1.0}),

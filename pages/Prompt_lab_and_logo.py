@@ -36,7 +36,7 @@ with page.lesson_page("prompts", models=None) as lesson:
     warm(name)
 
     page.section("What the model knows")
-    if name == "mnist":
+    if model.prompt_kind == "digit":
         st.info(
             "This model knows ten words, the digits. This lesson is made for the text-to-image model; blends and logos of digits "
             "work here all the same.",
@@ -47,7 +47,7 @@ with page.lesson_page("prompts", models=None) as lesson:
                 lesson.file, label="Open this lesson on the small text-to-image model", icon=":material/arrow_outward:",
                 query_params={**view.travelling(), "model": "emoji"},
             )  # fmt: skip
-    elif name == "emoji":
+    elif model.vocabulary is not None:
         what_the_model_knows(lesson.slug)
         page.section("How it learned")
         how_it_learned()
@@ -161,7 +161,7 @@ with page.lesson_page("prompts", models=None) as lesson:
             )  # fmt: skip
         with right:
             larger = None
-            if model.shape[0] == 3:
+            if model.prompt_kind == "words":
                 with_stage2 = controls.toggle(
                     lesson.slug, "stage2", False, help="let the second network enlarge the logo before its pixels become squares"
                 )

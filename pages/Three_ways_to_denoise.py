@@ -39,7 +39,7 @@ with page.lesson_page("denoise", models=None) as lesson:
     warm(name)
     left, right = st.columns([1, 3], gap="large")
     with left:
-        x0, picture = pick_picture(lesson.slug, model.shape)
+        x0, picture = pick_picture(lesson.slug, model.shape, kinds=[*model.picture_kinds, "upload"])
         strides = (5, 10, 15, 30) if model.schedule.T < 1000 else (10, 20, 30, 60)
         fraction = controls.slider(lesson.slug, "t_fraction", 0.1, 0.95, 0.69, 0.01, help="how far along the noising: t / T")
         stride = controls.select_slider(lesson.slug, f"stride_{name}", strides, model.stride, argument="stride")

@@ -108,7 +108,7 @@ with page.lesson_page("anagrams", models=None) as lesson:
     page.things_to_try(
         lesson,
         [
-            *((f"{p}, and turned {q}", {"prompt": p, "turned_prompt": q}) for p, q in anagrams.pairs_of(model)[1:4]),
+            *((f"{p}, and turned {q}", {"prompt": p, "turned_prompt": q}) for p, q in model.pairs_for("anagrams")[1:4]),
             ("The same prompts, flipped upside down", {"view": "flip"}),
             ("Light for dark", {"view": "negative"}),
             ("Cut in sixteen and laid anew: noise stays noise, but no shape is shared", {"view": "jigsaw"}),

@@ -7,7 +7,7 @@ from lessons_lib.errors import LessonsError
 from lessons_lib.lessons._common import from_noise
 from lessons_lib.lessons.sampling import upscale
 from lessons_lib.models import deepfloyd
-from lessons_lib.models.text_to_image import embeddings_from_file, words_from_file
+from lessons_lib.models.embeddings import embeddings_from_file, words_from_file
 
 WIDTH = 32
 pytestmark = pytest.mark.slow  # opens diffusers

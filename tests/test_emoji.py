@@ -124,12 +124,32 @@ def test_the_vocabulary_is_what_captions_teach():
         ("A man wearing a hat!", "man with a hat"),
         ("a rocket ship", "rocket"),
         ("a snowy mountain, with a tree", "snowy mountain"),
+        ("a painting of a cat sleeping on a bed", "cat"),
+        ("a brown bear typing on a computer", "bear"),
+        ("an oil painting of an old man in a racing car", "old man"),
+        ("a photo of a strawberry cupcake", "cupcake"),
+        ("a drop of water on a maple leaf", "drop of water"),
+        ("a slice of pizza", "pizza"),
+        ("a picture of a painting of a dog with a teddy bear", "dog"),
+        ("a lithograph of the statue of liberty", "statue of liberty"),
+        ("two cats", None),
+        ("a fork and knife", "fork and knife"),
+        ("a dog and a flying saucer", "dog"),
+        ("noto fire engine", "fire engine"),
         ("a high quality photo", None),
         ("", None),
     ],
 )
 def test_which_thing_a_prompt_names(prompt, name):
     assert prompts.thing_in(prompt) == (None if name is None else NUMBER[name])
+
+
+def test_every_caption_names_its_own_thing():
+    """Even where a keyword before it is itself a thing: "vampire bat", "cheese pizza"."""
+    for c in range(len(prompts.concepts())):
+        for s in range(len(prompts.STYLES)):
+            for text in set(prompts.captions(c, s)) - {"", *prompts.GENERIC}:
+                assert prompts.thing_in(text) == c, text
 
 
 def test_articles():

@@ -10,7 +10,7 @@ from lessons_lib.lessons import guidance, sampling
 from lessons_lib.lessons._common import from_noise, made_so
 from lessons_lib.models.names import available
 from lessons_lib.models.opening import open_model
-from lessons_lib.models.text_to_image import Upscaler
+from lessons_lib.models.upscaler import Upscaler
 from lessons_lib.schedule import Schedule
 from tests.pages import captions, opened, press
 

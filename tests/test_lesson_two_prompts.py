@@ -182,8 +182,8 @@ def test_pairs_are_measured_by_the_judge():
 def test_every_pair_can_be_asked_for():
     for name in MODELS:
         m = open_model(name)
-        for lesson in (anagrams, hybrids):
-            assert all(m.class_of(p) is not None for pair in lesson.pairs_of(m) for p in pair)
+        for lesson in ("anagrams", "hybrids"):
+            assert all(m.class_of(p) is not None for pair in m.pairs_for(lesson) for p in pair)
 
 
 def test_stage_2_of_a_logo_is_that_of_its_seed(exact):

@@ -151,8 +151,8 @@ def test_embeddings_are_checked_in_one_sentence():
 
 @pytest.mark.skipif("emoji" not in MODELS, reason="the small text-to-image model is not here")
 def test_own_embeddings_speak_for_this_session_alone():
+    from lessons_lib.models.folder import with_embeddings
     from lessons_lib.models.opening import open_model
-    from lessons_lib.models.text_to_image import with_embeddings
 
     model = open_model("emoji")
     cat, nothing = (model.denoiser(p).condition for p in ("a cat", ""))

@@ -13,10 +13,13 @@ from lessons_lib import things as data
 from lessons_lib.errors import LessonsError
 from lessons_lib.lessons._common import drawn, from_noise
 from lessons_lib.lessons.sampling import upscale
+from lessons_lib.models.embeddings import Words
 from lessons_lib.models.fast_unet import LaidOut, prepare
+from lessons_lib.models.folder import open_folder
 from lessons_lib.models.judge import FOLDERS, accuracy, open_judge
 from lessons_lib.models.opening import open_model
-from lessons_lib.models.text_to_image import check_prompt, concept_of, open_folder, open_pipeline, unknown_words
+from lessons_lib.models.pipelines import open_pipeline
+from lessons_lib.models.prompts import thing_in
 from lessons_lib.schedule import CLEAN, Schedule
 
 # --- data and words -----------------------------------------------------------------------------------------------------
@@ -42,32 +45,60 @@ def test_held_out_pairs_are_few_and_their_parts_are_seen_elsewhere():
     assert set(p.style[p.held_out].tolist()) == set(range(len(data.STYLES)))
 
 
+@pytest.fixture(scope="module")
+def emoji():
+    return open_model("emoji")
+
+
 @pytest.mark.parametrize(
     ("prompt", "word", "near"),
     [("a rockett", "rockett", "rocket"), ("A CASTEL!", "castel", "castle"), ("strawbery, fresh", "strawbery", "strawberry")],
 )
-def test_unknown_words_are_named_with_near_ones(prompt, word, near):
-    found = dict(unknown_words(prompt))
+def test_unknown_words_are_named_with_near_ones(prompt, word, near, emoji):
+    found = dict(emoji.unknown_words(prompt))
     assert near in found[word]
 
 
-def test_known_words_are_not_complained_about():
-    assert unknown_words("a drawing of a rocket in twemoji style") == []
-    assert unknown_words("") == []
+def test_known_words_are_not_complained_about(emoji):
+    assert emoji.unknown_words("a drawing of a rocket in twemoji style") == []
+    assert emoji.unknown_words("") == []
+    assert open_model("mnist").unknown_words("rocket") == [], "a model without a vocabulary complains of none"
 
 
-def test_the_longest_name_in_a_prompt_is_what_it_asks_for():
+def test_what_the_model_was_taught_is_read_from_its_tokenizer(emoji):
+    assert emoji.vocabulary == tuple(data.vocabulary())
+
+
+def test_a_prompt_asks_for_one_of_the_judge_s_classes(emoji):
     names = [c.name for c in data.concepts()]
     for name in ("rocket", "skull", "old man"):
-        assert names[concept_of(f"a drawing of {'an' if name[0] in 'aeiou' else 'a'} {name} in noto style")] == name
-    assert concept_of("a high quality picture") is None
-    assert concept_of("") is None
+        assert names[emoji.class_of(f"a drawing of {'an' if name[0] in 'aeiou' else 'a'} {name} in noto style")] == name
+    assert emoji.class_of("a high quality picture") is None
+    assert emoji.class_of("") is None
 
 
 @pytest.mark.parametrize("long", ["x" * 301, "a rocket " * 40])
 def test_a_prompt_far_too_long_is_refused(long):
+    words = Words(lambda prompt: pytest.fail("it was encoded"))
     with pytest.raises(LessonsError, match="make it shorter"):
-        check_prompt(long)
+        words.encode(long)
+
+
+def test_a_prompt_is_trimmed_once_and_kept_as_it_was_written():
+    """A file's prompts may have capitals; the small model's text encoder takes them in lower case."""
+    seen = []
+
+    def embed(prompt):
+        seen.append(prompt)
+        return torch.full((1, 77, 4), float(len(seen)))
+
+    both = Words(embed).encode(["  A Rocket ", "a CAT"])
+    assert seen == ["A Rocket", "a CAT"]
+    assert both[:, 0, 0].tolist() == [1, 2]
+
+
+def test_capitals_make_no_other_picture(emoji):
+    assert torch.equal(emoji.denoiser("a Penguin").condition, emoji.denoiser(" a penguin").condition)
 
 
 # --- the formulas of the trainer ----------------------------------------------------------------------------------------
@@ -158,11 +189,6 @@ def test_the_judge_of_64_pixels_sees_what_is_lost_at_32():
 
 
 # --- walks against diffusers --------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def emoji():
-    return open_model("emoji")
 
 
 @pytest.mark.parametrize("scale", [1.0, 3.0])
@@ -258,5 +284,5 @@ def test_the_judge_reads_what_was_asked_for(emoji):
     """Far above chance, which is 5 of 314: the report beside the weights has the exact figures for 200 prompts."""
     prompts = list(emoji.prompts)
     x = drawn(emoji, prompts, seed=7)
-    ranks = emoji.judge.rank(x, torch.tensor([concept_of(p) for p in prompts]))
+    ranks = emoji.judge.rank(x, torch.tensor([thing_in(p) for p in prompts]))
     assert (ranks < 5).float().mean() >= 0.5, dict(zip(prompts, ranks.tolist(), strict=True))

@@ -9,12 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lessons_lib import things
 from lessons_lib.denoisers import Denoiser, guided
 from lessons_lib.film import CHANNELS, Film
 from lessons_lib.models.model import Model
 from lessons_lib.samplers import Step, sample
-from lessons_lib.sources import FIRST, clean_picture, names
+from lessons_lib.sources import clean_picture, names
 
 SEED = 180
 """The course's."""
@@ -47,12 +46,6 @@ class Opening:
         return film
 
 
-def first_picture(model: Model) -> tuple[str, str]:
-    """(kind, name) of the clean picture that the pages' pickers begin with."""
-    kind = "digit" if model.shape[0] == 1 else "emoji"
-    return kind, FIRST[kind]
-
-
 def picture_of(model: Model, picture: str) -> Tensor:
     """The clean picture called "KIND NAME" in the settings, (1, C, H, W) in [-1, 1]."""
     kind, _, name = picture.partition(" ")
@@ -62,16 +55,12 @@ def picture_of(model: Model, picture: str) -> Tensor:
 def prompt_of(model: Model, picture: str) -> str:
     """The prompt that asks for what a shipped picture shows; "" where the model has no word for it."""
     kind, _, name = picture.partition(" ")
-    if kind == "digit" and model.shape[0] == 1:
-        return name[0]
-    if kind == "emoji" and model.judge_name == "emoji":
-        return things.caption([c.name for c in things.concepts()].index(name), None)
-    return ""
+    return model.prompt_of(kind, name)
 
 
 def some_pictures(model: Model, n: int) -> list[str]:
     """n clean pictures of the kind that the model knows, spread over all: "KIND NAME" each."""
-    kind = "digit" if model.shape[0] == 1 else "emoji"
+    kind = model.picture_kinds[0]
     every = names(kind)
     return [f"{kind} {every[i * len(every) // n]}" for i in range(n)]
 

@@ -12,27 +12,10 @@ from lessons_lib.models.model import Model
 from lessons_lib.samplers import Step, sample
 from lessons_lib.views import VIEWS
 
-PAIRS = {  # (prompt, turned prompt): shapes and colours that go together when one of them is turned by 180 degrees
-    "mnist": (("6", "9"), ("5", "2"), ("1", "7"), ("8", "3"), ("4", "6"), ("9", "2")),
-    "emoji": (
-        ("a pear", "a light bulb"),
-        ("a candle", "an ice cream cone"),
-        ("an ice cream cone", "a light bulb"),
-        ("a strawberry", "a castle"),
-        ("a penguin", "a skull"),
-    ),
-}
-"""By model, the page's choice first; `keep anagrams --only measures` says how well the judge reads each."""
-
-
-def pairs_of(model: Model) -> tuple[tuple[str, str], ...]:
-    """The pairs that the page offers for a model; for one that has none of its own, its first two prompts."""
-    return PAIRS.get(model.name, (tuple(model.prompts[:2]),))
-
 
 def about(model: Model, **chosen) -> dict:
     """The settings of the walk: prompt, turned_prompt, view, seed, guidance_scale, num_images."""
-    prompt, turned = pairs_of(model)[0]
+    prompt, turned = model.pairs_for("anagrams")[0]
     defaults = {
         "model": model.title,
         "prompt": prompt,
@@ -77,7 +60,7 @@ def measure(model: Model, num_images: int = 6) -> Iterator[dict]:
     def of_pair(pair: tuple[str, str]) -> Iterator[Step]:
         return walk(model, about(model, prompt=pair[0], turned_prompt=pair[1], num_images=num_images))
 
-    yield from by_quality(model, pairs_of(model), of_pair, lambda x: (x, view.there(x)))
+    yield from by_quality(model, model.pairs_for("anagrams"), of_pair, lambda x: (x, view.there(x)))
 
 
 MEASURES = {"anagrams": measure}

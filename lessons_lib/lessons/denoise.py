@@ -13,7 +13,6 @@ from lessons_lib.lessons._common import (
     SEED,
     Opening,
     denoiser_of,
-    first_picture,
     noise,
     picture_of,
     prompt_of,
@@ -41,7 +40,7 @@ def nearest(model: Model, fraction: float, stride: int) -> int:
 
 def about(model: Model, **chosen) -> dict:
     """The settings of the walk: picture, prompt, t (by default the course's 0.69 T), stride, seed. There is no guidance."""
-    picture = chosen.get("picture", " ".join(first_picture(model)))
+    picture = chosen.get("picture", " ".join(model.first_picture))
     stride = chosen.get("stride", model.stride)
     defaults = {
         "model": model.title,

@@ -15,23 +15,6 @@ from lessons_lib.lessons._readings import by_quality
 from lessons_lib.models.model import Model
 from lessons_lib.samplers import Step, sample
 
-PAIRS = {  # (far prompt, near prompt): of one colour and outline, so that from afar the fine lines of the near one do no harm
-    "mnist": (("6", "0"), ("8", "3"), ("9", "4"), ("0", "6"), ("7", "1"), ("3", "5")),
-    "emoji": (
-        ("an egg", "an onion"),
-        ("a strawberry", "a ladybug"),
-        ("a banana", "a trumpet"),
-        ("an old man", "a baby"),
-        ("a pizza", "a cookie"),
-    ),
-}
-"""By model, the page's choice first; `keep hybrids --only measures` says how well the judge reads each."""
-
-
-def pairs_of(model: Model) -> tuple[tuple[str, str], ...]:
-    """The pairs that the page offers for a model; for one that has none of its own, its first two prompts."""
-    return PAIRS.get(model.name, (tuple(model.prompts[:2]),))
-
 
 def gaussian_for(size: int) -> tuple[int, float]:
     """The course's kernel_size 33 and sigma 2 at 64x64, in proportion at another size, up to 33 pixels."""
@@ -40,7 +23,7 @@ def gaussian_for(size: int) -> tuple[int, float]:
 
 def about(model: Model, **chosen) -> dict:
     """The settings of the walk: far_prompt, near_prompt, kernel_size, sigma, seed, guidance_scale, num_images."""
-    far, near = pairs_of(model)[0]
+    far, near = model.pairs_for("hybrids")[0]
     kernel_size, sigma = gaussian_for(model.shape[1])
     defaults = {
         "model": model.title,
@@ -97,7 +80,7 @@ def measure(model: Model, num_images: int = 6) -> Iterator[dict]:
     def of_pair(pair: tuple[str, str]) -> Iterator[Step]:
         return walk(model, about(model, far_prompt=pair[0], near_prompt=pair[1], num_images=num_images))
 
-    yield from by_quality(model, pairs_of(model), of_pair, lambda x: (blur(x, sigma), x))
+    yield from by_quality(model, model.pairs_for("hybrids"), of_pair, lambda x: (blur(x, sigma), x))
 
 
 MEASURES = {"hybrids": measure}

@@ -14,7 +14,6 @@ from lessons_lib.lessons._common import (
     SEED,
     Opening,
     denoiser_of,
-    first_picture,
     noise,
     picture_of,
     prompt_of,
@@ -46,7 +45,7 @@ def preset_mask(name: str, size: int) -> Tensor:
 
 def about(model: Model, **chosen) -> dict:
     """The settings of the walk: picture, mask, prompt, guidance_scale, resamplings (RePaint's), seed."""
-    picture = " ".join(first_picture(model))
+    picture = " ".join(model.first_picture)
     defaults = {
         "model": model.title,
         "picture": picture,

@@ -12,7 +12,7 @@ from lessons_lib.denoisers import Conditioned
 from lessons_lib.lessons import hybrids, sampling
 from lessons_lib.lessons._common import SEED, Opening, noise, seeds_of, settings, under_guidance
 from lessons_lib.models.model import Model
-from lessons_lib.models.text_to_image import Upscaler
+from lessons_lib.models.upscaler import Upscaler
 from lessons_lib.samplers import Step, sample
 
 LOGOS = 5
@@ -57,7 +57,7 @@ def mixtures(model: Model, a: str, b: str, weights: Sequence[float], seed: int, 
 
 def about_logo(model: Model, **chosen) -> dict:
     """The settings of the logos: logo_far, logo_near, kernel_size, sigma, seed, guidance_scale."""
-    far, near = hybrids.pairs_of(model)[0]
+    far, near = model.pairs_for("hybrids")[0]
     kernel_size, sigma = hybrids.gaussian_for(model.shape[1])
     defaults = {
         "model": model.title,

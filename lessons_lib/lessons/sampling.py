@@ -13,7 +13,7 @@ from lessons_lib import kept, metrics
 from lessons_lib.images import from_uint8
 from lessons_lib.lessons._common import SEED, Opening, denoiser_of, drawn, from_noise, noise, seeds_of, settings
 from lessons_lib.models.model import Model
-from lessons_lib.models.text_to_image import Upscaler
+from lessons_lib.models.upscaler import Upscaler
 from lessons_lib.samplers import Step, sample
 
 STEPS = (20, 50)

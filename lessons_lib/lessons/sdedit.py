@@ -13,7 +13,6 @@ from lessons_lib.lessons._common import (
     SEED,
     Opening,
     denoiser_of,
-    first_picture,
     noise,
     picture_of,
     prompt_of,
@@ -33,7 +32,7 @@ def i_starts_of(model: Model) -> list[int]:
 
 def about(model: Model, **chosen) -> dict:
     """The settings of the walk: picture, prompt ("" for none), guidance_scale (only with a prompt), seed."""
-    picture = " ".join(first_picture(model))
+    picture = " ".join(model.first_picture)
     prompt = chosen.get("prompt", prompt_of(model, picture))
     scale = chosen.pop("guidance_scale", model.guidance_scale)
     defaults = {"model": model.title, "picture": picture, "prompt": prompt, "seed": SEED}

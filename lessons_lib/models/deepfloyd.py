@@ -13,22 +13,18 @@ import torch
 
 from lessons_lib import memory
 from lessons_lib.errors import LessonsError
+from lessons_lib.models.embeddings import words_from_file
+from lessons_lib.models.folder import model_of, once
 from lessons_lib.models.model import Model
 from lessons_lib.models.names import REPOSITORIES
-from lessons_lib.models.text_to_image import (
-    Upscaler,
-    Words,
-    model_of,
-    network_of,
-    once,
-    schedule_of,
-    upscaler_of,
-    words_from_file,
-)
+from lessons_lib.models.pipelines import broken_install, failed_import, library
+from lessons_lib.models.text_to_image import network_of, schedule_of
+from lessons_lib.models.upscaler import Upscaler, upscaler_of
 
 STAGE2 = {"IF-I-M": "DeepFloyd/IF-II-M-v1.0", "IF-I-L": "DeepFloyd/IF-II-M-v1.0", "IF-I-XL": "DeepFloyd/IF-II-L-v1.0"}
 EMBEDDINGS = "DEEPFLOYD_EMBEDDINGS"  # environment variable: a {prompt: (1, 77, 4096) tensor} file
 OFFLOAD = "DEEPFLOYD_OFFLOAD"  # environment variable: 1 keeps the network that is not at work in main memory; needs accelerate
+PATIENCE = {"cuda": 120, "cpu": 1800}  # seconds for one pass: without a GPU, a batch takes minutes
 NEEDS_GB = {"IF-I-M": 6, "IF-I-L": 8, "IF-I-XL": 14}
 
 
@@ -57,26 +53,35 @@ def open_deepfloyd(
     @once
     def upscaler() -> Upscaler:
         second = _opened(stage2 or STAGE2[name], name, device, dtype)
-        return upscaler_of(second, Words(words.encode, words.known))
+        return upscaler_of(second, words, patience=PATIENCE[device])
 
-    prompts = tuple(p for p in words.known if p)
     return model_of(
-        schedule, pipeline.unet.config.sample_size, network, words.encode, name=name, about=f"{REPOSITORIES[name]}, {dtype}, {device}",
-        prompts=prompts, judge_name=None, upscaler=upscaler, warm=lambda: None,
-    )  # fmt: skip
+        schedule,
+        pipeline.unet.config.sample_size,
+        network,
+        words.encode,
+        name=name,
+        patience=PATIENCE[device],
+        about=f"{REPOSITORIES[name]}, {dtype}, {device}",
+        prompts=tuple(p for p in words.known if p),
+        embedding_width=width,
+        upscaler=upscaler,
+    )
 
 
 def _opened(where: str | Path, name: str, device: str, dtype: torch.dtype):
     """A pipeline of IF's, its safety checker kept. Raises LessonsError for all that can be missing."""
-    with memory.importing():
-        from diffusers import DiffusionPipeline
-        from diffusers.pipelines.deepfloyd_if.safety_checker import IFSafetyChecker
-        from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
-
+    diffusers = library()
+    try:
+        with memory.importing():
+            from diffusers.pipelines.deepfloyd_if.safety_checker import IFSafetyChecker
+            from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+    except ImportError as e:
+        raise broken_install(e) from e
     _mend(IFSafetyChecker)
     repository = str(where)
     try:
-        pipeline = DiffusionPipeline.from_pretrained(repository, text_encoder=None, variant="fp16", dtype=dtype)
+        pipeline = diffusers.DiffusionPipeline.from_pretrained(repository, text_encoder=None, variant="fp16", dtype=dtype)
         if device == "cuda" and os.environ.get(OFFLOAD) == "1":
             pipeline.enable_model_cpu_offload()
             return pipeline
@@ -93,9 +98,11 @@ def _opened(where: str | Path, name: str, device: str, dtype: torch.dtype):
         raise LessonsError(f"{name} needs about {NEEDS_GB[name]} GB of memory: close other programs, or choose IF-I-M.") from e
     except (LocalEntryNotFoundError, HfHubHTTPError, ConnectionError) as e:
         raise LessonsError(f"{repository} is not on this machine and the hub cannot be reached: connect once to fetch it.") from e
-    except (OSError, ValueError, KeyError) as e:
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as e:
+        if failed_import(e) is not None:
+            raise broken_install(e) from e
         raise LessonsError(
-            f"{repository} cannot be opened ({str(e).splitlines()[0][:120]}): fetch it again with `hf download`."
+            f"{repository} cannot be opened ({(str(e).splitlines() or [type(e).__name__])[0][:120]}): fetch it again with `hf download`."
         ) from e
 
 

@@ -29,6 +29,10 @@ from lessons_lib.schedule import Schedule
 
 NUM_CLASSES = 10
 OPTIMIZERS = ("adam", "muon")
+PAIRS = {  # of digits that share a picture: one turned by 180 degrees, or one seen from afar
+    "anagrams": (("6", "9"), ("5", "2"), ("1", "7"), ("8", "3"), ("4", "6"), ("9", "2")),
+    "hybrids": (("6", "0"), ("8", "3"), ("9", "4"), ("0", "6"), ("7", "1"), ("3", "5")),
+}
 UNTRAINED = 0
 FOLDER = CACHE / "mnist"
 
@@ -302,5 +306,7 @@ def open_digits() -> Model:
     return Model(
         name="mnist", title=TITLES["mnist"], about=f"class-conditioned UNet, D = {settings.num_hiddens}, epoch {epoch}",
         schedule=settings.schedule, shape=(1, 28, 28), prompts=tuple("3012456789"), denoiser=denoiser,
-        class_of=digit, judge_name="digits", stride=10, guidance_scale=5.0,
+        class_of=digit, judge_name="digits", stride=10, guidance_scale=5.0, prompt_kind="digit", picture_kinds=("digit",),
+        prompt_of=lambda kind, name: name[:1] if kind == "digit" else "", pairs=PAIRS,
+        no_upscaler="Digits have one stage: 28 pixels are all that MNIST has.",
     )  # fmt: skip

@@ -98,7 +98,9 @@ def open_judge(name: str) -> Judge:
         weights = load_file(folder / "judge.safetensors")
         judge.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
     except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as e:
-        raise LessonsError(f"The judge in {folder} cannot be opened: restore it with `git checkout {folder.name}`.") from e
+        raise LessonsError(
+            f"The judge in {folder} cannot be opened: restore it with `git checkout cache/{folder.relative_to(CACHE).as_posix()}`."
+        ) from e
     return judge.eval()
 
 

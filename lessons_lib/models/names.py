@@ -23,6 +23,18 @@ def available() -> list[str]:
     return [*small, "mnist", *(n for n in REPOSITORIES if fetched(n))]
 
 
+def weights(name: str) -> list[Path]:
+    """The weight files of a model that ships; none for one that was fetched, whose gigabytes the hub has checked."""
+    if name == "mnist":
+        return sorted((CACHE / "mnist" / "class_conditioned").glob("*.safetensors"))[-1:]  # its last epoch
+    if name == "emoji":
+        folder = CACHE / "text_to_image"
+        return [
+            p for part in ("stage1/unet", "stage1/text_encoder", "stage2/unet") for p in (folder / part).glob("*.safetensors")
+        ]
+    return []
+
+
 def hub_folder(name: str) -> Path:
     """Where huggingface_hub keeps the model's files once they were fetched."""
     home = Path(os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface")) / "hub")

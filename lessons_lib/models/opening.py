@@ -9,9 +9,9 @@ from pathlib import Path
 from lessons_lib.errors import LessonsError
 from lessons_lib.models.deepfloyd import open_deepfloyd
 from lessons_lib.models.digits import open_digits
+from lessons_lib.models.folder import open_folder
 from lessons_lib.models.model import Model
 from lessons_lib.models.names import REPOSITORIES, TITLES
-from lessons_lib.models.text_to_image import open_folder
 from lessons_lib.places import CACHE
 
 _opened: dict[str, Model] = {}

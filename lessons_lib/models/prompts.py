@@ -107,20 +107,44 @@ def vocabulary() -> tuple[str, ...]:
     return tuple(sorted(count, key=lambda w: (-count[w], w)))
 
 
+_ENDS = frozenset(
+    ["a", "an", "the", "his", "her", "its", "their", "some", "of", "in", "on", "at", "by", "with", "without", "under", "over"]
+    + ["above", "behind", "beside", "near", "from", "into", "onto", "through", "around", "inside", "for", "like", "as", "and"]
+    + ["or", "but", "that", "which", "who", "whose", "while", "is", "are", "has"]
+)
+"""Words after which the first noun phrase of a prompt is over; so are a comma, and a verb such as "wearing"."""
+
+
 @cache
-def _things() -> tuple[tuple[str, int], ...]:
-    """Every name and alias with its thing, the longest first."""
+def _things() -> dict[tuple[str, ...], int]:
+    """Every name and alias, as its words, with its thing."""
     named = [(c.name, i) for i, c in enumerate(concepts())]
     number = dict(named)
     named += [(alias, number[name]) for name, alias in ALIASES.items()]
-    return tuple(sorted(named, key=lambda x: -len(x[0])))
+    return {tuple(name.split()): i for name, i in named}
 
 
 def thing_in(prompt: str) -> int | None:
-    """Which thing a prompt names: the longest name in it, not counting "oil painting" before it. None if none."""
-    words = " ".join(re.findall(r"[a-z-]+", prompt.lower()))
-    text = f" {words} ".replace(" oil painting of ", " of ")
-    return next((i for name, i in _things() if f" {name} " in text), None)
+    """Which thing a prompt asks for. None if it names none.
+
+    It is the head of the first noun phrase that names one: the last name in it, as English has it. "An oil painting of an old man
+    in a car" asks for an old man: what follows "painting of" counts, and what only stands around the man does not.
+    """
+    words = re.findall(r"[a-z-]+|[,.;:!?()]", prompt.lower())
+    longest, found, i = max(map(len, _things())), None, 0
+    while i < len(words):
+        name = next((n for k in range(longest, 0, -1) if (n := tuple(words[i : i + k])) in _things()), None)
+        if name is not None:
+            found = _things()[name]
+            i += len(name)
+            continue
+        word = words[i]
+        if found is not None and (word in _ENDS or not word[0].isalpha() or (word.endswith("ing") and len(word) > 4)):
+            if word != "of" or words[i - 1] != "painting":
+                return found
+            found = None
+        i += 1
+    return found
 
 
 def tokens(tokenizer, prompts: list[str]) -> tuple:

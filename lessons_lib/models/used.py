@@ -33,11 +33,12 @@ def noting() -> Iterator[dict[Path, None]]:
 
 
 def hashes(files: Iterable[Path]) -> dict[str, str]:
-    """{file below cache/: its SHA-256, 64 hex digits}; worked out once as long as a file stays the same."""
+    """{file: its SHA-256, 64 hex digits}, named below cache/ if it lies there; worked out once as long as it stays the same."""
     found = {}
     for path in files:
         about = path.stat()
-        found[path.relative_to(CACHE).as_posix()] = _sha256(path, about.st_size, about.st_mtime_ns)
+        name = path.relative_to(CACHE).as_posix() if path.is_relative_to(CACHE) else path.name
+        found[name] = _sha256(path, about.st_size, about.st_mtime_ns)
     return found
 
 

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lessons_lib.images import to_tensor, to_uint8
+from lessons_lib.images import is_grey, to_tensor, to_uint8
 from lessons_lib.lessons.inpainting import MASKS, preset_mask
 from lessons_lib.pictures import picture_of, square, to_data_url
 from lessons_lib.strokes import DIGIT_PRESETS, PRESETS, Stroke, checked, drawn
@@ -28,7 +28,7 @@ def drawing(page: str, shape: tuple[int, int, int]) -> tuple[Tensor, str] | None
 
     For a one-channel model the paper is black and the pen white, as MNIST's digits are.
     """
-    grey = shape[0] == 1
+    grey = is_grey(shape)
     strokes = _canvas(
         f"{page}_canvas", label="Paper to draw on", paper=BLACK if grey else WHITE, tools=["pen", "eraser", "rectangle"],
         colours=None if grey else COLOURS, colour=WHITE if grey else COLOURS["red"],

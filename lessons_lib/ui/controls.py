@@ -235,14 +235,14 @@ def prompt(
 ) -> str:
     """What to draw: a digit to choose for the digits model, words to type for the others."""
     default, how = default or model.prompts[0], {"label": label, "argument": name}
-    if model.name == "mnist":
+    if model.prompt_kind == "digit":
         return choice(page, f"{name}_digit", sorted(model.prompts), default=default, help=help, **how)
     return text(page, name, default, help=help or "try " + ", ".join(as_typed(p) for p in model.prompts[:8]), **how)
 
 
 def prompts_name(model) -> str:
     """The key of the field that prompts() shows: digits and words are never mixed up."""
-    return "prompts_digits" if model.name == "mnist" else "prompts"
+    return "prompts_digits" if model.prompt_kind == "digit" else "prompts"
 
 
 def prompts(page: str, model, n: int = 3, *, at_most: int = 5) -> list[str]:
@@ -251,7 +251,7 @@ def prompts(page: str, model, n: int = 3, *, at_most: int = 5) -> list[str]:
     help = f"up to {at_most}, with commas between"
     typed = text(page, prompts_name(model), ", ".join(default), help=help, argument="prompts")
     wanted = [p.strip() for p in typed.split(",") if p.strip()]
-    if model.name == "mnist" and any(p not in model.prompts for p in wanted):
+    if model.prompt_kind == "digit" and any(p not in model.prompts for p in wanted):
         st.caption(":orange[This model draws the digits 0 to 9: type some, with commas between.]")
         wanted = [p for p in wanted if p in model.prompts]
     if not wanted:

@@ -113,11 +113,7 @@ def pair_captions(found: Sequence | None, seeds: Sequence[int], names: tuple[str
 
 def unknown_words_hint(model, prompt: str) -> None:
     """Name the words of a prompt that the small model was never taught, and the nearest it knows."""
-    if model.judge_name != "emoji":
-        return
-    from lessons_lib.models.text_to_image import unknown_words
-
-    for word, near in unknown_words(prompt):
+    for word, near in model.unknown_words(prompt):
         meant = f" Did you mean {', '.join(f'**{n}**' for n in near)}?" if near else ""
         st.caption(f":orange[The small model was never taught] {quoted(word)}.{meant}")
 

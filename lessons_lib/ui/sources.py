@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -11,26 +12,22 @@ from torch import Tensor
 
 from lessons_lib import decoders, sources
 from lessons_lib.errors import LessonsError
-from lessons_lib.images import to_tensor
+from lessons_lib.images import is_grey, to_tensor
 from lessons_lib.pictures import is_dark_on_light, light_on_dark, square
 from lessons_lib.ui import controls, pictures, save, view, waiting
 from lessons_lib.ui.typed import as_typed, sentence, visible
 
 
-def kinds_for(shape: tuple[int, int, int]) -> list[str]:
-    """What suits a model: digits for one grey channel, emoji and photos for colour."""
-    return ["digit", "upload"] if shape[0] == 1 else ["emoji", "photo", "upload"]
-
-
 def pick_picture(
-    page: str, shape: tuple[int, int, int], *, kinds: list[str] | None = None, default: str | None = None
+    page: str, shape: tuple[int, int, int], *, kinds: Sequence[str], default: str | None = None
 ) -> tuple[Tensor, str]:
     """Widgets for a picture of the shape (C, H, W). Returns it as (1, C, H, W) in [-1, 1], and what to call it.
+
+    kinds: of sources.py, Model.picture_kinds for one, and "upload" and "draw".
 
     What was changed in an upload stands beside it. While an upload or a drawing is missing, or cannot be opened, the picture is
     grey and Run waits: nothing else is ever put in its place.
     """
-    kinds = kinds or kinds_for(shape)
     default = default if default in kinds else kinds[0]
     group = "".join(k[0] for k in kinds)  # pages with other kinds have another widget, so that a link never mixes them
     kind = controls.choice(page, f"picture_{group}", kinds, default=default, argument="picture")
@@ -80,7 +77,7 @@ def upload(page: str, shape: tuple[int, int, int]) -> tuple[Tensor, str] | None:
         st.error(sentence(given.failed), icon=":material/error:")
         return None
     picture, changes = given.picture, list(given.changes)
-    if shape[0] == 1:
+    if is_grey(shape):
         ink = is_dark_on_light(picture)
         about = "dark ink on light paper was found; " if ink else ""
         if st.toggle("invert", ink, key=f"{page}_invert_{hash(picture.tobytes())}", help=f"{about}the digits are light on black"):
@@ -91,7 +88,7 @@ def upload(page: str, shape: tuple[int, int, int]) -> tuple[Tensor, str] | None:
     if picture.width != shape[1]:
         changes.append(f"made {shape[1]} x {shape[1]}")
     view.cannot_hold("your picture")
-    used = square(picture, shape[1]).convert("L" if shape[0] == 1 else "RGB")
+    used = square(picture, shape[1]).convert("L" if is_grey(shape) else "RGB")
     told = as_typed(f"{given.name}: {', '.join(changes) or 'used as it is'}.")
     pictures.show(used, f"your picture {given.name} as it is used", wide=112)
     save.note("text", told)

@@ -21,6 +21,7 @@ from lessons_lib.decoders import json_of, photo
 from lessons_lib.errors import LessonsError
 from lessons_lib.film import Film
 from lessons_lib.models import used
+from lessons_lib.models.names import weights
 from lessons_lib.pictures import square, to_data_url
 from lessons_lib.places import CACHE
 from lessons_lib.ui import view
@@ -111,14 +112,11 @@ def _arguments(name: str, value: object) -> dict[str, str]:
 
 
 def weights_of(slug: str, model: str) -> list[Path]:
-    """The weight files that a lesson computes with: its own digits networks', and the chosen model's, "" for none."""
-    digits, emoji = CACHE / "mnist", CACHE / "text_to_image"
-    if model == "mnist":
-        return sorted((digits / "class_conditioned").glob("*.safetensors"))[-1:]  # the model is its last epoch
-    folders = [digits / n for n in lesson(slug).networks] if slug else []
-    if model == "emoji":
-        folders = [emoji / "stage1" / "unet", emoji / "stage1" / "text_encoder", emoji / "stage2" / "unet"]
-    return [p for f in folders for p in sorted(f.glob("*.safetensors"))]
+    """The weight files that a lesson's pictures were computed with."""
+    if model:
+        return weights(model)
+    folders = [CACHE / "mnist" / network for network in lesson(slug).networks]
+    return [p for folder in folders for p in sorted(folder.glob("*.safetensors"))]
 
 
 def hashes(slug: str, model: str) -> dict[str, str]:

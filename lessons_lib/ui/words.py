@@ -86,7 +86,8 @@ def how_it_learned() -> None:
 def embeddings_of_ones_own(slug: str, model: Model) -> tuple[Model, bool]:
     """Offer to load prompt embeddings from a file, for this session alone. Returns the model, speaking them if it can, and
     whether it does."""
-    from lessons_lib.models.text_to_image import embeddings_from_file, with_embeddings
+    from lessons_lib.models.embeddings import embeddings_from_file
+    from lessons_lib.models.folder import with_embeddings
 
     key, before = f"{slug}_embeddings", view.extra("embeddings")
     missing = bool(before) and st.session_state.get(key) is None
@@ -109,7 +110,7 @@ def embeddings_of_ones_own(slug: str, model: Model) -> tuple[Model, bool]:
         if file is None:
             return model, False
         name = Path(file.name).name[-80:]
-        width = None if model.shape[0] == 1 else model.denoiser("").condition.shape[-1]  # opens the model: only when needed
+        width = model.embedding_width
         widths = (DEEPFLOYD_WIDTH,) if width is None else (DEEPFLOYD_WIDTH, width)
         most = decoders.WEIGHTS_MB * decoders.MB
         embeddings = embeddings_from_file(file.getvalue(), widths, name=name, most=most)
