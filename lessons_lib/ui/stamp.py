@@ -115,7 +115,7 @@ def weights_of(slug: str, model: str) -> list[Path]:
     """The weight files that a lesson's pictures were computed with."""
     if model:
         return weights(model)
-    folders = [CACHE / "mnist" / network for network in lesson(slug).networks]
+    folders = [CACHE / "mnist" / network for network in lesson(slug).networks] if slug else []
     return [p for folder in folders for p in sorted(folder.glob("*.safetensors"))]
 
 
