@@ -1,6 +1,7 @@
 """Fixtures: the app, served as people run it, and Chromium to drive it."""
 
 import io
+import logging
 import os
 import shutil
 import socket
@@ -45,7 +46,10 @@ def logged(monkeypatch):
     handler = log.handler(io.StringIO())
     monkeypatch.setattr(log.LIBRARY, "handlers", [handler])
     monkeypatch.setattr(log.LIBRARY, "propagate", False)
-    return handler.stream
+    before = log.LIBRARY.level
+    log.LIBRARY.setLevel(logging.INFO)
+    yield handler.stream
+    log.LIBRARY.setLevel(before)
 
 
 @contextmanager

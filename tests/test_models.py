@@ -4,7 +4,9 @@ import ast
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -42,8 +44,6 @@ def test_all_that_it_is_asked_for_is_something_its_judge_knows(model):
 
 
 def test_a_model_without_pairs_of_its_own_gives_its_first_two_prompts(model):
-    from dataclasses import replace
-
     assert replace(model, pairs={}).pairs_for("anagrams") == (tuple(model.prompts[:2]),)
 
 
@@ -142,12 +142,8 @@ def test_a_broken_folder_is_not_called_a_broken_install(tmp_path):
 
 
 def test_opening_is_logged_with_how_long_it_took(logged, monkeypatch, tmp_path):
-    import logging
-    from types import SimpleNamespace
-
     opener = SimpleNamespace(DiffusionPipeline=SimpleNamespace(from_pretrained=lambda folder, **how: folder))
     monkeypatch.setattr(pipelines, "library", lambda: opener)
-    monkeypatch.setattr(logging.getLogger("lessons_lib"), "level", logging.INFO)
     assert pipelines.open_pipeline(tmp_path) == str(tmp_path)
     assert re.search(rf"opened {tmp_path.name} in \d+\.\d s", logged.getvalue())
 
