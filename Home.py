@@ -1,8 +1,8 @@
 from lessons_lib.catalogue import PARTS, written
 from lessons_lib.film import Film, opening_path
 from lessons_lib.ui import page
-from lessons_lib.ui.cards import card
 from lessons_lib.ui.filmstrip import hero
+from lessons_lib.ui.pictures import card
 from lessons_lib.ui.playground import warm
 
 with page.lesson_page("home"):

@@ -165,9 +165,9 @@ with page.lesson_page("sampling", models=None) as lesson:
 
         plots.measured("sampling", name, lambda: sampling.measure(model, num_images=20), draw, minutes="about a minute")
         st.caption(
-            "Left: more steps do not make these pictures easier to read; they only cost time. Right: how far each picture is from "
-            "the one that most steps make of its seed. At eta = 0 more steps come nearer and nearer to one picture; at eta = 1 they "
-            "make another picture of the same thing: of the text-to-image model it is as far away as another seed's."
+            "Left: beyond 20 steps the pictures are not read any better; they only take longer. Right: how far each picture is from "
+            "the one that most steps make of its seed. At eta = 0 more steps come nearer and nearer to that one picture; at eta = 1 "
+            "they make another picture of the same thing, more than half as far away as another seed's."
         )
     page.show_source(sampling.walk, from_noise, sample, move)
     page.things_to_try(

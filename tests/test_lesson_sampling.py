@@ -34,6 +34,29 @@ def test_the_openings_are_what_the_page_would_make(model):
             assert made_so(kept.film(name, model), sampling.about_large(m, num_inference_steps=steps))
 
 
+def test_the_noise_on_the_way_decides_at_eta_1_and_the_first_noise_at_eta_0():
+    """T1, on the kept measure: of two pictures, who shares what with whom."""
+    at_1, at_0 = kept.measure("sampling_noise", "emoji")["rows"]
+    assert (at_1["eta"], at_0["eta"]) == (1, 0)
+    assert at_1["the noise on the way"] < 0.4 * at_1["the first noise"]
+    assert at_1["the first noise"] > 0.8 * at_1["neither"]
+    assert at_0["the first noise"] == 0
+    assert at_0["the noise on the way"] == at_0["neither"] > 0
+
+
+@pytest.mark.parametrize("model", ["emoji", "mnist"])
+def test_more_steps_buy_nothing_the_judge_sees_and_refine_only_without_fresh_noise(model):
+    """T9: distances to the 50-step picture, another seed's among them. Twenty pictures: the share read is good to 0.1."""
+    rows = sorted(kept.measure("sampling", model)["rows"], key=lambda r: r["num_inference_steps"])
+    assert rows[-1]["accuracy"] <= rows[2]["accuracy"] + 0.05
+    assert rows[-1]["same seed, eta 1"] == rows[-1]["same seed, eta 0"] == 0
+    assert rows[-1]["another seed"] > 0.2
+    for row in rows[:-1]:
+        assert row["another seed"] > row["same seed, eta 1"] > 0.5 * row["another seed"]
+        assert row["same seed, eta 0"] < 0.6 * row["same seed, eta 1"]
+    assert rows[0]["same seed, eta 0"] > rows[1]["same seed, eta 0"] > rows[2]["same seed, eta 0"]
+
+
 def test_the_kept_pictures_say_so_too():
     """At eta = 1, 20 and 50 steps of one seed are two pictures of the same thing."""
     twenty, fifty = (from_uint8(torch.from_numpy(kept.film(n, "emoji").final)) for n in ("sampling", "sampling50"))

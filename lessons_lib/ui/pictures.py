@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from contextlib import nullcontext
 
@@ -9,7 +10,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from lessons_lib import figures
+from lessons_lib import figures, kept
 from lessons_lib.film import Film
 from lessons_lib.pictures import enlarge, picture_of, to_data_url, to_gif, to_png
 from lessons_lib.ui import controls, save, stamp
@@ -80,6 +81,12 @@ def in_lines(caption: str) -> str:
     name, colon, read = caption.rpartition(": ")
     lines = caption.split(" · ") if " · " in caption else [name + ":", read] if colon else [caption]
     return "  \n".join(map(as_typed, lines))
+
+
+def card(slug: str) -> tuple[str, str] | None:
+    """(data URL, alt text) of the picture that a lesson's card shows; None where none is kept."""
+    made = kept.card(slug)
+    return made and ("data:image/png;base64," + base64.b64encode(made[0]).decode(), made[1])
 
 
 JUDGE = (

@@ -7,8 +7,8 @@ import streamlit as st
 from lessons_lib.lessons.plane_views import CLAIMS, DEFAULTS, OPTIONS, PREFIX, view_of
 from lessons_lib.mixtures import PRESETS
 from lessons_lib.ui import page, plots, save
-from lessons_lib.ui.cards import card
 from lessons_lib.ui.components import component
+from lessons_lib.ui.pictures import card
 
 _PLANE = component("plane")
 

@@ -18,8 +18,8 @@ from lessons_lib.film import Film, opening_path
 from lessons_lib.models import used
 from lessons_lib.pictures import picture_of, tiled
 from lessons_lib.ui import pictures, save, stamp, view, waiting
-from lessons_lib.ui.cards import card
 from lessons_lib.ui.filmstrip import LABELS
+from lessons_lib.ui.pictures import card
 
 log = logging.getLogger(__name__)
 
