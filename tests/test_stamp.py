@@ -49,11 +49,11 @@ def test_a_kept_inpainting_png_holds_all_that_made_it(files):
     assert not at.exception
     said = text_of(files("inpainting-keep"))
     assert said["picture"] == "digit 3a", "the source, and not what stands under the picture"
-    assert said["caption"].startswith("picture ")
+    assert said["caption"].startswith(f"seed {said['seed']}: ")
+    assert int(said["seed"]) == int(said["batch_seed"]) + int(said["index"])
     assert said["mask"] == "bottom half"
     assert said["num_images"] == "5"
     assert 0 <= int(said["index"]) < 5
-    assert said["caption"].startswith(f"picture {int(said['index']) + 1}")
     assert {"seed", "prompt", "guidance_scale", "model", "saved"} <= said.keys()
     assert (said["lesson"], said["model_name"], said["Software"]) == ("inpainting", "mnist", stamp.SOFTWARE)
     [(file, digest)] = json.loads(said["weights_sha256"]).items()
@@ -121,7 +121,13 @@ def test_a_saved_picture_is_read_back(data):
 def test_other_networks_are_named():
     here = stamp.hashes("guidance", "mnist")
     name = next(iter(here))
-    for weights, other in ((here, ()), ({name: "0" * 64}, (name,)), ({"elsewhere.safetensors": "0"}, ("elsewhere.safetensors",))):
+    for weights, other in (
+        (here, ()),
+        ({name: "0" * 64}, (name,)),
+        ({"../README.md": "0"}, ("../README.md",)),
+        ({"a" * 5000: "0"}, ("a" * 5000,)),
+        ({"a\0": "0"}, ("a\0",)),
+    ):
         data = to_png(CORNER, {**SAID, "weights_sha256": json.dumps(weights)})
         assert stamp.read(data).other_weights == other
 

@@ -163,9 +163,17 @@ def read(data: bytes) -> Saved:
     except ValueError:
         query = []
     query = {k: v[:500] for k, v in query[:100] if re.fullmatch(r"\w{1,80}", k)}
-    here = hashes(said["lesson"], said.get("model_name", ""))
-    other = tuple(str(name) for name, digest in weights.items() if here.get(name) != digest)
+    other = tuple(str(name) for name, digest in weights.items() if not _is_here(str(name), digest))
     return Saved(found.picture, said["lesson"], query, said, other)
+
+
+def _is_here(name: str, digest: object) -> bool:
+    """True if the file of that name below cache/ is there, and the same."""
+    try:
+        path = (CACHE / name).resolve()
+        return path.is_relative_to(CACHE) and path.is_file() and digest in used.hashes([path]).values()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def show(saved: Saved) -> None:
