@@ -258,12 +258,13 @@ def verdict(logits: Tensor, labels: Tensor, known: int) -> dict:
 
 def emoji_examples() -> tuple[Examples, Examples, Examples]:
     """What the judges of the small model learn from; what they are calibrated on; what says how good they are. The latter two are the
-    pairs held out, things with even and with odd numbers."""
+    pairs held out, by turns of sixteen things: which style of a thing is held out repeats after sixteen, so either has every style."""
     p = emoji.pictures(64)
     classes = tuple(c.name for c in prompts.concepts())
     coloured = torch.tensor([name.startswith(COLOURS) for name in classes])[p.concept]
     clear = ~(coloured & ((p.style == prompts.STYLES.index("ink")) | (p.style == prompts.STYLES.index("lithograph"))))
-    sets = (~p.held_out & clear, p.held_out & clear & (p.concept % 2 == 0), p.held_out & clear & (p.concept % 2 == 1))
+    even = p.concept // emoji.HELD_OUT_EVERY % 2 == 0
+    sets = (~p.held_out & clear, p.held_out & clear & even, p.held_out & clear & ~even)
     return tuple(Examples(p.images[m], p.concept[m], classes) for m in sets)
 
 
