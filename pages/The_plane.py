@@ -14,7 +14,8 @@ with page.lesson_page("plane") as lesson:
         lesson.slug,
         "200 dots start from the very same noise, and at every step each gets fresh noise of its own (eta 1). Where do they land?",
         ["together: they started together", "in all four blobs", "between the blobs"],
-        "In all four: the noise added on the way decides. Press the second line above to see it, and the third for eta 0.",
+        "At eta 1 the noise added on the way decides. The second question beside the picture shows it, the third shows eta 0.",
+        right="in all four blobs",
     )
     noise, paths, pushed, formulas = st.tabs(["Which noise decides", "Which paths bend", "What guidance does", "The formulas"])
     with noise:
@@ -29,4 +30,16 @@ with page.lesson_page("plane") as lesson:
         "**What you should have seen.** One rule moves every dot: towards the mean of the data it may have come from. At eta 1 the "
         "noise added on the way decides where it lands, at eta 0 the first noise does. Straight paths average to bent ones. Guidance "
         "pushes past the middle. The other lessons show the same, with pictures for dots."
+    )
+    page.things_to_try(
+        lesson,
+        [
+            ("Draw data of your own", {"data": "your own", "at": 1.0}),
+            ("Two moons in 3 steps: what is lost?", {"data": "two moons", "num_inference_steps": 3}),
+            (
+                "Guidance 7 with fresh noise: do the dots find back?",
+                {"data": "two blobs", "label": "A", "guidance_scale": 7.0, "eta": 1.0},
+            ),
+            ("The score when half of the noise is gone", {"arrows": "score", "at": 0.5, "data": "ring"}),
+        ],
     )

@@ -40,8 +40,10 @@ WIDGETS = ("slider", "select_slider", "selectbox", "segmented_control", "radio",
 
 
 def widgets(at: AppTest) -> dict:
-    """Every widget on the page that holds a value, by its key."""
-    return {w.key: w.value for kind in WIDGETS for w in at.get(kind)}
+    """Every widget on the page that holds a value, by its key; on the plane the controls that its component draws, too."""
+    view = at.session_state["_view"]
+    drawn = {key: view.values[key] for key in view.live if key.startswith("plane_")}
+    return drawn | {w.key: w.value for kind in WIDGETS for w in at.get(kind)}
 
 
 def things_to_try(at: AppTest, slug: str) -> list[tuple[str, dict[str, str]]]:

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def opened(page: Page, app_url: str, **link: str) -> None:
-    visit(page, app_url, "plane", **{"plane_" + name if name != "seed" else name: value for name, value in link.items()})
+    visit(page, app_url, "plane", **link)
     page.locator(".plane canvas[data-frames]").wait_for()
 
 
@@ -77,7 +77,7 @@ def test_picture_controls_and_claims_stand_on_one_screen(browser_page, app_url):
 
 def test_a_claim_plays_and_answers_when_the_dots_have_landed(browser_page, app_url):
     page = browser_page
-    opened(page, app_url, at="0")
+    opened(page, app_url, at="0.001")
     i = next(i for i, claim in enumerate(CLAIMS) if claim.name == "first_decides")
     row = page.locator(".plane .claims li").nth(i)
     row.locator("a").click()
@@ -87,7 +87,7 @@ def test_a_claim_plays_and_answers_when_the_dots_have_landed(browser_page, app_u
     expect(row.locator("p")).to_have_text(CLAIMS[i].answer)
     expect(page.locator(".plane .seen")).to_contain_text("all on one spot")
     link = row.locator("a").get_attribute("href")
-    assert "plane_shared=first" in link
+    assert "shared=first" in link
     page.goto(link)  # in another tab the same is seen
     expect(page.locator(".plane .claims li").nth(i).locator("p")).to_be_visible(timeout=30_000)
     expect(page.locator(".plane .seen")).to_contain_text("all on one spot")
@@ -99,8 +99,8 @@ def test_the_link_tells_the_view_and_a_rerun_and_a_reload_keep_it(browser_page, 
     page.locator('.plane [data-name="data"] select').select_option("ring")
     page.locator('.plane [data-name="eta"] input').fill("0.5")
     page.get_by_role("button", name="New noise").click()
-    page.wait_for_url("**plane_eta=0.5**", timeout=15_000)
-    assert "plane_data=ring" in page.url
+    page.wait_for_url("**eta=0.5**", timeout=15_000)
+    assert "data=ring" in page.url
     assert "seed=181" in page.url
     page.get_by_label("My notes").fill("a ring")  # the page runs again
     page.get_by_label("My notes").press("Control+Enter")
@@ -112,7 +112,7 @@ def test_the_link_tells_the_view_and_a_rerun_and_a_reload_keep_it(browser_page, 
         expect(page.locator('.plane [data-name="eta"] input')).to_have_value("0.5")
 
     check()
-    assert "plane_data=ring" in page.url
+    assert "data=ring" in page.url
     page.reload()
     page.locator(".plane canvas[data-frames]").wait_for()
     check()
@@ -129,7 +129,7 @@ def test_the_same_seed_is_the_same_picture_and_another_is_not(browser_page, app_
 
 def test_by_keyboard_alone(browser_page, app_url):
     page = browser_page
-    opened(page, app_url, at="0", num_inference_steps="10")
+    opened(page, app_url, at="0.0001", num_inference_steps="10")
     time_now = page.locator(".plane .time input")
     page.locator(".plane canvas").focus()
     page.keyboard.press(" ")
@@ -148,7 +148,7 @@ def test_by_keyboard_alone(browser_page, app_url):
     before = ring.bounding_box()["x"]
     ring.focus()
     page.keyboard.press("Shift+ArrowRight")
-    page.wait_for_url("**plane_ring=**")
+    page.wait_for_url("**ring=0**")
     settled(page)
     assert ring.bounding_box()["x"] > before + 20
 
@@ -209,7 +209,7 @@ def test_by_touch_the_ring_follows_and_dots_are_drawn(phone, app_url):
     page.get_by_role("button", name="Draw B").tap()
     swipe(page, (x - 100, y - 90), (x + 60, y - 90))
     expect(page.locator(".plane .seen")).not_to_contain_text("B 0")
-    page.wait_for_url("**plane_dots=**")
+    page.wait_for_url("**dots=**")
     page.get_by_role("button", name="Play", exact=True).tap()
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
 

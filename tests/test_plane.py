@@ -11,11 +11,11 @@ import torch
 
 from lessons_lib import samplers
 from lessons_lib.lessons import plane
-from lessons_lib.lessons.plane_views import CLAIMS, DEFAULTS, FACE, OPTIONS, OWN_DOTS, RANGES, view_of
+from lessons_lib.lessons.plane_views import CLAIMS, DEFAULTS, FACE, OPTIONS, OWN_DOTS, RANGES, read, text
 from lessons_lib.mixtures import PRESETS, Mixture
 from lessons_lib.places import ROOT
 from lessons_lib.ui import components
-from tests.pages import opened
+from tests.pages import address, opened
 
 NODE = shutil.which("node")
 VIEWS = {claim.name: DEFAULTS | dict(claim.view) for claim in CLAIMS}
@@ -171,57 +171,45 @@ def test_guidance_overshoots_and_the_interval_less():
 
 # ---- the links ----
 
+SAID = {
+    "data": "ring",
+    "walk": "flow",
+    "num_inference_steps": "7",
+    "eta": "0.35",
+    "shared": "fresh noise",
+    "label": "B",
+    "guidance_scale": "2.5",
+    "low": "0.1",
+    "high": "0.4",
+    "arrows": "v",
+    "trails": "none",
+    "ring": "-0.5,1.25",
+    "at": "0.25",
+    "seed": "7",
+}
 
-def test_a_link_tells_every_setting_and_nonsense_changes_nothing():
-    assert view_of({}) == DEFAULTS | {"at": None}
-    said = {
-        "plane_data": "ring",
-        "plane_walk": "flow",
-        "plane_num_inference_steps": "7",
-        "plane_eta": "0.35",
-        "plane_shared": "fresh noise",
-        "plane_label": "B",
-        "plane_guidance_scale": "2.5",
-        "plane_low": "0.1",
-        "plane_high": "0.4",
-        "plane_arrows": "v",
-        "plane_trails": "none",
-        "plane_ring": "-0.5,1.25",
-        "plane_dots": "",
-        "plane_at": "0.25",
-        "seed": "7",
-    }
-    assert view_of(said) == {
-        "data": "ring",
-        "walk": "flow",
-        "num_inference_steps": 7,
-        "eta": 0.35,
-        "shared": "fresh noise",
-        "label": "B",
-        "guidance_scale": 2.5,
-        "low": 0.1,
-        "high": 0.4,
-        "arrows": "v",
-        "trails": "none",
-        "ring": [-0.5, 1.25],
-        "dots": "",
-        "at": 0.25,
-        "seed": 7,
-    }
-    nonsense = {name: "nan" for name in said} | {"plane_dots": "!!", "plane_ring": "1", "plane_eta": "inf"}
-    assert view_of(nonsense) == DEFAULTS | {"at": None}
-    far = view_of(
-        {
-            "plane_num_inference_steps": "1e9",
-            "plane_eta": "-3",
-            "seed": "-1",
-            "plane_ring": "99,0",
-            "plane_low": "0.8",
-            "plane_high": "0.3",
-        }
-    )
-    assert (far["num_inference_steps"], far["eta"], far["seed"], far["ring"]) == (100, 0.0, 0, [9.0, 0.0])
-    assert (far["low"], far["high"]) == (0.3, 0.3)
+
+def test_every_setting_is_read_from_a_link_as_it_was_written():
+    assert SAID.keys() | {"dots"} == DEFAULTS.keys()
+    for name, said in {**SAID, "dots": FACE}.items():
+        assert text(name, read(name, said)) == said
+        assert read(name, text(name, DEFAULTS[name])) == DEFAULTS[name]
+        for nonsense in ("nan", "", "<b>", "inf,0", "1,2,3"):
+            if (name, nonsense) not in (("dots", ""), ("dots", "nan")):  # nothing drawn, and one dot
+                with pytest.raises(ValueError):  # noqa: PT011
+                    read(name, nonsense)
+    assert [read(name, said) for name, said in (("num_inference_steps", "1e9"), ("eta", "-3"), ("seed", "-1"))] == [100, 0.0, 0]
+    assert read("ring", "99,0") == (9.0, 0.0)
+
+
+def test_a_link_sets_the_view_and_the_address_tells_it():
+    assert {name: address(opened("plane"))[name] for name in SAID} == {name: text(name, DEFAULTS[name]) for name in SAID}
+    told = address(opened("plane", **SAID))
+    assert {name: told[name] for name in SAID} == SAID
+    assert "dots" not in told
+    assert address(opened("plane", data=OWN_DOTS, dots="8nq"))["dots"] == "8nq"
+    nonsense = address(opened("plane", **dict.fromkeys(SAID, "nan")))
+    assert {name: nonsense[name] for name in SAID} == {name: text(name, DEFAULTS[name]) for name in SAID}
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda c: c.name)
@@ -386,7 +374,7 @@ def test_drawn_dots_survive_the_link(node):
 def test_the_three_scripts_make_one_module(tmp_path):
     script = components.script("plane")
     assert [line for line in script.splitlines() if line.startswith(("export", "import"))] == [
-        "export default function ({ data, parentElement }) {"
+        "export default function ({ data, parentElement, setStateValue }) {"
     ]
     if NODE is None:
         pytest.skip("node, which would read the module, is not installed")

@@ -10,9 +10,6 @@ from typing import Any
 
 from lessons_lib.mixtures import PRESETS
 
-PREFIX = "plane_"
-"""Before every name in the link but that of the seed, which all lessons share."""
-
 OWN_DOTS = "your own"
 FACE = (  # 45 dots drawn on the page, three characters each: what stands there before somebody draws
     "8nq9tdausbs0cl0d9tdq9e2ie6ee1zdp8d8ccj5bptasd9qs8p97jm6i75kz4rz4363mq3ah36k3b03nr44n4tu5n66km7m7rpfrqeocfnvvnfbn2ymyxmuwmz8n3j"
@@ -45,10 +42,13 @@ DEFAULTS: dict[str, Any] = {
     "high": 1.0,
     "arrows": "none",
     "trails": "tails",
-    "ring": None,
+    "ring": (-0.4, 0.9),
     "dots": FACE,
+    "at": 0.0,
     "seed": 180,
 }
+"""at: how far the walk has come, from 0 (noise) to 1 (data); a view at 0 plays. ring: where the marked dot starts."""
+
 RANGES = {
     "num_inference_steps": (1, 100),
     "eta": (0.0, 1.0),
@@ -120,40 +120,34 @@ CLAIMS = (
 )
 
 
-def view_of(params: Mapping[str, str]) -> dict[str, Any]:
-    """The view that a link tells, DEFAULTS where it tells none or nonsense; "at" is None where it says no time.
+def read(name: str, said: str) -> Any:
+    """A setting as a link has it, clipped to its range.
 
-    Args: params: the link's parameters, such as {"plane_eta": "1", "seed": "7"}.
-    Returns: DEFAULTS' keys and "at", from 0 (noise) to 1 (data).
+    Args: name: one of DEFAULTS. said: such as "0.35", "ring", "-0.4,0.9" for the ring, or FACE for the dots.
+    Raises: ValueError for what is no value of this setting.
     """
-    view = DEFAULTS | {"at": None}
-    for name in view:
-        said = params.get(name if name == "seed" else PREFIX + name)
-        value = None if said is None else _read(name, said)
-        if value is not None:
-            view[name] = value
-    return view | {"low": min(view["low"], view["high"])}
-
-
-def _read(name: str, said: str) -> Any:
-    """One value of a link, clipped to its range; None for nonsense."""
-    if name in OPTIONS:
-        return said if said in OPTIONS[name] else None
-    if name == "dots":
-        return said if re.fullmatch(r"([0-9a-z]{3}){0,80}", said) else None
-    numbers = [_number(x) for x in said.split(",")]
-    if None in numbers or len(numbers) != (2 if name == "ring" else 1):
-        return None
+    if name in OPTIONS and said in OPTIONS[name]:
+        return said
+    if name == "dots" and re.fullmatch(r"([0-9a-z]{3}){0,80}", said):
+        return said
     if name == "ring":
-        return [min(max(x, -9.0), 9.0) for x in numbers]
-    low, high = RANGES[name]
-    value = min(max(numbers[0], low), high)
-    return round(value) if isinstance(low, int) else value
+        x, y = (min(max(_number(one), -9.0), 9.0) for one in said.split(","))
+        return x, y
+    if name in RANGES:
+        low, high = RANGES[name]
+        value = min(max(_number(said), low), high)
+        return round(value) if isinstance(low, int) else value
+    raise ValueError(f"{said!r} is no {name}")
 
 
-def _number(said: str) -> float | None:
-    try:
-        value = float(said)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
+def text(name: str, value: Any) -> str:
+    """A setting as a link has it: read() the other way round."""
+    numbers = value if name == "ring" else (value,)
+    return ",".join(x if isinstance(x, str) else f"{x:.10g}" for x in numbers)
+
+
+def _number(said: str) -> float:
+    value = float(said)
+    if not math.isfinite(value):
+        raise ValueError(f"{said!r} is no number")
+    return value

@@ -224,6 +224,23 @@ def text(
     return typed
 
 
+def of_component(page: str, name: str, default: Any, read: Callable[[str], Any], text: Callable[[Any], str]) -> Any:
+    """A control that a component draws in the browser: what the link says, what take() noted, or its default. Returns it.
+
+    Args: read: the text in a link -> a value in range; ValueError if it is none. text: the other way round.
+    """
+    key = key_of(page, name)
+    view.prepare(key, name, default, read, lambda value: read(text(value)))
+    value = st.session_state[key]
+    view.drew(key, name, value, text(value))
+    return value
+
+
+def take(page: str, name: str, value: Any) -> None:
+    """Note what a component's control was moved to: in a callback, before the page runs again."""
+    st.session_state[key_of(page, name)] = value
+
+
 def seed(value: int = 180) -> int:
     """The seed, shared by all lessons; 180 is the course's."""
     how = {"min_value": 0, "max_value": MAX_SEED, "step": 1, "help": "same seed, same noise, same picture"}

@@ -4,34 +4,55 @@ from __future__ import annotations
 
 import streamlit as st
 
-from lessons_lib.lessons.plane_views import CLAIMS, DEFAULTS, OPTIONS, PREFIX, view_of
+from lessons_lib.lessons.plane_views import CLAIMS, DEFAULTS, OPTIONS, OWN_DOTS, read, text
 from lessons_lib.mixtures import PRESETS
-from lessons_lib.ui import page, plots, save
+from lessons_lib.ui import controls, page, plots, save, view
 from lessons_lib.ui.components import component
 from lessons_lib.ui.pictures import card
 
+SLUG = "plane"
 _PLANE = component("plane")
 
 
-def stage(key: str = "plane") -> None:
-    """The stage of the lesson: the picture, its controls and its claims, at the view that the link tells.
+def stage() -> None:
+    """The stage of the lesson: the picture, its controls and its claims.
 
-    The browser writes every change back into the link; a control named in `?lock=` stays as the link has it.
+    Between two links the browser is ahead: what is set there comes here a moment later, for the address bar and for coming
+    back. So a view that the browser sent (`mine`) changes nothing in it; any other does.
     """
+    now = {name: controls.of_component(SLUG, name, DEFAULTS[name], *_texts(name)) for name in DEFAULTS if name != "dots"}
+    if now["data"] == OWN_DOTS:
+        now["dots"] = controls.of_component(SLUG, "dots", DEFAULTS["dots"], *_texts("dots"))
     data = {
-        "view": view_of(st.query_params.to_dict()),
+        "view": DEFAULTS | now,
+        "mine": st.session_state.get(f"{SLUG}_sent") == now,
+        "linked": view.view().linked,
         "defaults": DEFAULTS,
         "options": OPTIONS,
         "presets": {name: mixture.as_lists() for name, mixture in PRESETS.items()},
         "claims": [{"question": c.question, "answer": c.answer, "view": dict(c.view)} for c in CLAIMS],
-        "lock": st.query_params.get("lock", "").replace(" ", "").split(","),
-        "prefix": PREFIX,
+        "lock": view.locks(),
     }
-    _PLANE(key=key, data=data)
-    picture = card("plane")
+    with st.container(key="stage"):
+        _PLANE(key=SLUG, data=data, on_view_change=_moved)
+    picture = card(SLUG)
     if picture is not None:
-        save.note("picture", picture[0], caption="200 dots at t = 999, half way, and clean", alt=picture[1])
+        save.note("picture", picture[0], caption="200 dots at t = 999, nearly clean, and clean", alt=picture[1])
     save.note("text", "\n".join(f"- {c.question} {c.answer}" for c in CLAIMS))
+
+
+def _texts(name: str) -> tuple:
+    """How a setting is read from a link, and how it is written into one."""
+    return lambda said: read(name, said), lambda value: text(name, value)
+
+
+def _moved() -> None:
+    """The browser tells what was set there."""
+    sent = {name: read(name, text(name, value)) for name, value in (st.session_state[SLUG].view or {}).items()}
+    for name, value in sent.items():
+        controls.take(SLUG, name, value)
+    st.session_state[f"{SLUG}_sent"] = sent
+    view.touch()
 
 
 def who_decides() -> None:

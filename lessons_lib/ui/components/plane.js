@@ -18,9 +18,10 @@ const LANGUAGES = { // what the arrows say
 const put = (on, name, value) => { if (on[name] !== value) on[name] = value; };
 const planes = new WeakMap(); // what stands where, so that a rerun of the page starts nothing anew
 
-export default function ({ data, parentElement }) {
+export default function ({ data, parentElement, setStateValue }) {
   let plane = planes.get(parentElement);
   if (!plane) planes.set(parentElement, (plane = new Plane(parentElement, data)));
+  plane.tellServer = (view) => setStateValue("view", view);
   plane.given(data);
   return () => {
     plane.leave();
@@ -40,7 +41,8 @@ class Plane {
     this.at = 0; // from 0, noise, to 1, data
     this.claim = -1; // the claim that is shown
     this.pen = "A";
-    this.wrote = this.goal = this.before = null;
+    this.acted = false; // somebody has set or pressed something
+    this.shown = this.goal = this.before = null;
     this.stopped = new AbortController();
     this.makeClaims();
     this.listenToKnobs();
@@ -72,17 +74,18 @@ class Plane {
     this.stopped.abort();
   }
 
-  // what the page says is shown, unless it only says what this picture has just written into the link
+  // what the page says is shown, unless it comes from here; a view at 0 plays
   given(data) {
     this.data = data;
     this.picture.colours();
-    const link = this.query(data.view);
-    if (link === this.wrote) return this.redraw();
-    this.wrote = link;
-    const { at, ...view } = data.view;
-    this.claim = data.claims.findIndex((claim) => this.query(this.viewOf(claim, view.seed)) === link);
-    this.set(view, at ?? (this.still.matches ? 1 : 0));
-    if (at === null && !this.still.matches) this.play();
+    const link = `${this.query(data.view)} ${data.linked}`;
+    if (this.view && (data.mine || link === this.shown)) return this.redraw();
+    this.shown = link;
+    const { at, ...view } = data.view, plays = at === 0;
+    this.claim = data.claims.findIndex((claim) => this.query(this.viewOf(claim, view)) === this.query(data.view));
+    this.set(view, plays && this.still.matches ? 1 : at);
+    if (plays && !this.still.matches) this.play();
+    else this.stop();
   }
 
   // ---- settings ----
@@ -94,7 +97,7 @@ class Plane {
     if (anew) this.mix = view.data === OWN ? mixtureOfDots(decode(view.dots)) : mixtureOf(this.data.presets[view.data]);
     if (anew || changed("seed", "num_inference_steps", "label")) this.noise = chance(this.mix, view);
     else if (changed("ring")) this.noise.first = chance(this.mix, view).first;
-    const others = Object.keys(view).filter((n) => n !== "ring");
+    const others = Object.keys(view).filter((n) => n !== "ring" && n !== "at");
     this.compute(view.shared !== "first noise" && !changed(...others));
     this.show();
     this.to(at);
@@ -121,38 +124,38 @@ class Plane {
 
   last() { return this.path.subarray((this.stops.length - 1) * DOTS * 2); }
 
-  viewOf(claim, seed) { return { ...this.data.defaults, ...claim.view, seed }; }
+  // a claim's whole view: what it does not say is at its default, but for the seed and what the link locks
+  viewOf(claim, now) {
+    const kept = ["seed", ...this.data.lock].filter((name) => name in now && !(name in claim.view));
+    return { ...this.data.defaults, ...claim.view, ...Object.fromEntries(kept.map((name) => [name, now[name]])) };
+  }
 
-  // a view as the link has it: what differs from the defaults
+  // a view as a link has it
   query(view) {
-    const params = new URLSearchParams(), { defaults, prefix } = this.data;
+    const params = new URLSearchParams();
     for (const [name, value] of Object.entries(view)) {
-      if (value === null || value === undefined || (name === "dots" && view.data !== OWN)) continue;
-      const said = typeof value === "number" ? +value.toFixed(3) : value;
-      if (name === "seed") params.set("seed", said);
-      else if (String(value) !== String(defaults[name])) params.set(prefix + name, said);
+      if (name !== "dots" || view.data === OWN) params.set(name, typeof value === "number" ? +value.toFixed(3) : value);
     }
     return params.toString();
   }
 
-  // the address of a view, and of everything else that the link holds
+  // the address that shows a view
   address(view) {
-    const url = new URL(window.location.href), { prefix } = this.data;
-    for (const name of [...url.searchParams.keys()])
-      if (name === "seed" || name.startsWith(prefix)) url.searchParams.delete(name);
+    const url = new URL(window.location.href);
+    for (const name of [...Object.keys(this.data.defaults), "go"]) url.searchParams.delete(name);
     for (const [name, value] of new URLSearchParams(this.query(view))) url.searchParams.set(name, value);
     return url;
   }
 
-  // the link tells the view, a moment after the last change; a claim's link plays, any other stands where it was left
+  // the server is told the view a moment after the last change, for the link; a claim's link plays, any other stands still
   write() {
+    this.acted = true;
     clearTimeout(this.writing);
     this.writing = setTimeout(() => {
-      const view = { ...this.view, at: this.claim >= 0 || this.playing ? null : +this.at.toFixed(3) };
-      this.wrote = this.query(view);
-      window.history.replaceState(window.history.state, "", this.address(view));
-      this.link();
-    }, 250);
+      const { dots, ...view } = { ...this.view, at: this.claim >= 0 || this.playing ? 0 : +this.at.toFixed(3) };
+      this.shown = null;
+      this.tellServer(view.data === OWN ? { ...view, dots } : view);
+    }, 300);
   }
 
   // ---- time ----
@@ -171,12 +174,16 @@ class Plane {
     this.redraw();
   }
 
-  pause() {
+  stop() {
     this.playing = false;
     this.goal = null;
     this.$(".play").textContent = "Play";
-    this.write();
     this.redraw();
+  }
+
+  pause() {
+    this.stop();
+    this.write();
   }
 
   step(direction = 1) {
@@ -202,7 +209,8 @@ class Plane {
     const whole = this.$(".slow").ariaPressed === "true" ? 4 * WALK_MS : WALK_MS;
     if (this.still.matches) this.tickInJumps(passed, whole / 8);
     else this.to(this.at + passed / whole);
-    if (this.at >= 1) this.pause();
+    if (this.at >= 1 && this.acted) this.pause();
+    else if (this.at >= 1) this.stop(); // it played by itself: nobody has set anything
     return this.playing;
   }
 
@@ -250,7 +258,7 @@ class Plane {
         if (e.ctrlKey || e.metaKey || e.shiftKey || e.button) return; // into a new tab
         e.preventDefault();
         this.claim = i;
-        this.set(this.viewOf(claim, this.view.seed), 0);
+        this.set(this.viewOf(claim, this.view), 0);
         this.play();
         this.write();
       };
@@ -260,7 +268,7 @@ class Plane {
   }
 
   link() {
-    this.$$(".claims a").forEach((a, i) => { a.href = this.address(this.viewOf(this.data.claims[i], this.view.seed)); });
+    this.$$(".claims a").forEach((a, i) => { a.href = this.address(this.viewOf(this.data.claims[i], this.view)); });
   }
 
   listenToKnobs() {
@@ -311,13 +319,20 @@ class Plane {
     this.$(".pen").hidden = view.data !== OWN;
     this.$(".picture").classList.toggle("drawing", view.data === OWN);
     this.$(".again").disabled = this.data.lock.includes("seed");
-    this.$$(".claims a").forEach((a, i) => a.setAttribute("aria-current", i === this.claim));
+    this.$$(".claims li").forEach((item, i) => { // none that would change what is locked
+      item.hidden = Object.entries(this.data.claims[i].view).some(([name, v]) => this.data.lock.includes(name) && view[name] !== v);
+      item.firstChild.setAttribute("aria-current", i === this.claim);
+    });
     this.link();
   }
 
   listenToBar() {
     const slow = this.$(".slow"), time = this.$(".time input");
-    this.$(".play").onclick = () => (this.playing ? this.pause() : this.play());
+    this.$(".play").onclick = () => {
+      this.acted = true;
+      if (this.playing) this.pause();
+      else this.play();
+    };
     this.$(".step").onclick = () => this.step();
     this.$(".again").onclick = () => this.change({ seed: this.view.seed + 1 });
     slow.onclick = () => { slow.ariaPressed = slow.ariaPressed !== "true"; };
