@@ -280,7 +280,7 @@ def openings(model: Model) -> Iterator[Opening]:
     question = ask(trained, one_step.to_unit(shown_digits().digit(7)), [7])
     maps = look_inside(unet, question.given, question.t, question.c).gives["up2"][0, :8, None]
     low, high = maps.amin((1, 2, 3), keepdim=True), maps.amax((1, 2, 3), keepdim=True)
-    chosen = {"pictures": "feature maps of up2", "network": network, "digit": 7, "t": question.timestep, "seed": SEED}
+    chosen = {"pictures": "feature maps of up2", "network": network, "digit": 7, "t": question.time, "seed": SEED}
     yield Opening("unet", chosen, film=still(chosen, (maps - low) / (high - low).clamp_min(1e-6)))
 
 
