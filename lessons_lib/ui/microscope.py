@@ -125,7 +125,7 @@ def _pick_pixel(seen: Sequence[Seen], pixel: tuple[int, int], key: str, scope: s
     for s in seen:
         u8 = ((s.pixels.clip(-1, 1) + 1) * 127.5).round().astype(np.uint8)
         url, alt = to_data_url(picture_of(u8)), f"{s.name} of the {label}: {s.value:.3f}"
-        save.note("picture", url, caption=f"{s.name}: {s.value:.3f}", alt=alt, width=pictures.whole(128, width))
+        save.note("picture", url, caption=f"{s.name}: {s.value:.3f}", alt=alt, width=pictures.whole(100, width))
         shown.append({"url": url, "alt": alt, "name": s.name, "formula": s.formula, "value": f"{s.value:.3f}"})
 
     def picked() -> None:
@@ -134,7 +134,7 @@ def _pick_pixel(seen: Sequence[Seen], pixel: tuple[int, int], key: str, scope: s
             st.session_state[f"{scope}_row"] = min(max(int(chosen["row"]), 0), height - 1)
             st.session_state[f"{scope}_column"] = min(max(int(chosen["column"]), 0), width - 1)
 
-    data = {"pictures": shown, "size": (height, width), "wide": pictures.whole(128, width), "pixel": pixel, "label": label}
+    data = {"pictures": shown, "size": (height, width), "wide": pictures.whole(100, width), "pixel": pixel, "label": label}
     _PICKER(key=key, data=data, on_pixel_change=picked)
 
 
