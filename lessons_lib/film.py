@@ -8,7 +8,7 @@ import threading
 import time
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -59,6 +59,7 @@ class Film:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _ended: bool = False
     _encoded: dict[tuple, bytes] = field(default_factory=dict, repr=False)
+    _made: dict[tuple[str, int], object] = field(default_factory=dict, repr=False)
 
     @property
     def finished(self) -> bool:
@@ -93,6 +94,13 @@ class Film:
     def data_url(self, i: int, channel: str = "xt", columns: int = 8) -> str:
         """png() as a link that holds the picture itself."""
         return png_url(self.png(i, channel, columns))
+
+    def once(self, what: str, make: Callable):
+        """What make() says of the film as it is now; asked again, the same: a page runs anew at every widget."""
+        key = what, len(self)
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
 
     def final_tensor(self):
         """The picture after the last step: (B, C, H, W) float32 in [-1, 1], as a torch tensor."""

@@ -48,20 +48,23 @@ with page.lesson_page("class") as lesson:
             seed = controls.seed()
         same = {"guidance_scale": scale, "num_inference_steps": steps, "variance_type": "fixed_large", "seed": seed}
         about = class_.about(epoch=epoch, **same)
+        asked = list(DIGITS) * 4
         with right:
             film = play(
                 lesson.slug,
                 "mnist",
                 about,
                 lambda: class_.walk(about),
-                columns=COLUMNS,
                 name=f"film_{epoch}",
                 opening=class_.opening_name(epoch),
+                stream_wide=300,
+                each=digits.FIVE,
+                captions=lambda about: digits.asked_captions(asked),
+                finals=lambda film: digits.read_captions(film, asked),
             )
             if film is not None:
-                read = digits.judged(film.final, list(DIGITS) * (len(film.final) // 10), pictures.describe(film.about))
-                right_ones = sum(a == b for a, b in zip(read, list(DIGITS) * (len(read) // 10), strict=True))
-                st.metric("read right by the judge", f"{right_ones} of {len(read)}", help="a classifier trained on real digits")
+                right = digits.right(film, asked)
+                st.metric("read right by the judge", f"{right} of {len(asked)}", help="a classifier trained on real digits")
             st.caption(f"{digits.which_epochs(NETWORK)}. Under each digit: what the judge reads.")
 
         page.section("Through the training")

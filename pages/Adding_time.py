@@ -7,6 +7,11 @@ from lessons_lib.ui.playground import meanwhile, play
 
 NETWORK, COLUMNS = "time_conditioned", 6
 
+
+def truth_and_lie(about: dict) -> list[str]:
+    return ["told the true t", f"t {about['lie']}, amount {about['amount']}"]
+
+
 with page.lesson_page("time") as lesson:
     import streamlit as st
 
@@ -51,16 +56,15 @@ with page.lesson_page("time") as lesson:
                 "mnist",
                 about,
                 lambda: time.walk(about),
-                columns=COLUMNS,
-                rows=[networks.describe(e) for e in epochs],
+                each=COLUMNS,
+                stream_wide=540,
+                captions=lambda about: [networks.describe(e) for e in about["epochs"]],
+                finals=lambda film: [networks.describe(e) for e in film.about["epochs"]],
             )
-            if film is not None:
-                names = [networks.describe(e) for e in film.about["epochs"]]
-                digits.rows_of_pictures(film.final, names, pictures.describe(film.about))
             st.caption(f"{digits.which_epochs(NETWORK)}. Every row starts from the same noise.")
         if film is not None:
             page.section("Every step")
-            st.caption(f"rows: {', '.join(names)}")
+            st.caption(f"rows: {', '.join(networks.describe(e) for e in film.about['epochs'])}")
             filmstrip(
                 film, f"{lesson.slug}_strip", scope=f"{lesson.slug}_scope", columns=COLUMNS, alt=pictures.describe(film.about)
             )
@@ -90,14 +94,14 @@ with page.lesson_page("time") as lesson:
                 "mnist",
                 about_lie,
                 lambda: time.walk_lie(about_lie),
-                columns=COLUMNS,
                 name="lie",
                 opening="time_lie",
-                rows=["told the true t", "lied to"],
+                each=COLUMNS,
+                stream_wide=540,
+                captions=lambda about: truth_and_lie(about),
+                finals=lambda film: truth_and_lie(film.about),
             )
             if lying is not None:
-                names = ["told the true t", f"t {lying.about['lie']}, amount {lying.about['amount']}"]
-                digits.rows_of_pictures(lying.final, names, pictures.describe(lying.about))
                 st.caption(digits.two_halves(lying.final))
 
         def draw_lie(rows: list[dict], key: str) -> None:

@@ -72,24 +72,21 @@ with page.lesson_page("flow") as lesson:
         about_diffusion = flow_lesson.about_diffusion(num_inference_steps=diffusion_steps, sampler=sampler, **same)
         in_flow = convention == "flow matching"
         with right:
+            asked = list(DIGITS) * 2
+            how = {
+                "each": digits.FIVE,
+                "captions": lambda about: digits.asked_captions(asked),
+                "finals": lambda film: digits.read_captions(film, asked),
+            }
             titles = "Flow matching, Euler", "Diffusion, from the same noise"
             walks = (
-                Take(about, lambda: flow_lesson.walk(about), "flow"),
-                Take(about_diffusion, lambda: flow_lesson.walk_diffusion(about_diffusion), "flow_diffusion"),
+                Take(about, lambda: flow_lesson.walk(about), "flow", **how),
+                Take(about_diffusion, lambda: flow_lesson.walk_diffusion(about_diffusion), "flow_diffusion", **how),
             )
-            films = play_each(
-                lesson.slug, "mnist", dict(zip(titles, walks, strict=True)), columns=COLUMNS, stream_wide=480, side_by_side=False
-            )
+            films = play_each(lesson.slug, "mnist", dict(zip(titles, walks, strict=True)), stream_wide=300, side_by_side=False)
             path, walked = films[titles[0]], films[titles[1]]
-            asked = list(DIGITS) * 2
-            for title, film in films.items():
-                if film is not None:
-                    st.markdown(
-                        f"**{title.split(',')[0]}, {len(film) if film.kept is None else film.about['num_inference_steps']} steps**"
-                    )
-                    read = digits.judged(film.final, asked, pictures.describe(film.about))
-                    st.caption(f"{sum(a == b for a, b in zip(read, asked, strict=True))} of {len(read)} read right by the judge")
-            st.caption(f"{digits.which_epochs(NETWORK)}.")
+            counts = [f"{title.split(',')[0]}: {digits.right(film, asked)}" for title, film in films.items() if film is not None]
+            st.caption(f"Of {len(asked)} digits the judge reads right: {', '.join(counts)}. {digits.which_epochs(NETWORK)}.")
 
         page.section("At how few steps do they fail?")
 

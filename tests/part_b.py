@@ -1,5 +1,6 @@
 """Tiny untrained networks in the shape of the shipped ones, so that Part B's pages are tested whatever ships."""
 
+import re
 from dataclasses import replace
 
 import streamlit as st
@@ -37,3 +38,9 @@ def ship(monkeypatch, folder, **epochs_of: tuple[int, ...]) -> None:
 def shown(at) -> str:
     """All words on the page."""
     return "\n".join(e.value for kind in ("markdown", "caption", "info", "subheader") for e in getattr(at, kind))
+
+
+def read_by_the_judge(at) -> list[tuple[str, str]]:
+    """What stands under the digits of a page that shows them five by five: (what the judge reads, its mark) of each."""
+    captions = [one.caption for image in at.image for one in image.proto.imgs]
+    return [found for caption in captions for found in re.findall("(\\d)([\u2713\u2717])", caption)]

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.pages import opened, press
-from tests.part_b import ship, shown
+from tests.part_b import read_by_the_judge, ship, shown
 
 
 def test_without_weights_one_sentence(tmp_path, monkeypatch):
@@ -18,13 +18,13 @@ def test_both_walks_run_and_are_read(tmp_path, monkeypatch):
     at = press(opened("flow", flow_num_inference_steps="3", flow_diffusion_steps="5"), "Run")
     assert not at.exception
     assert not at.error
-    grids = [h.proto.body for h in at.get("html") if "class='judged'" in h.proto.body]
-    assert len(grids) == 2
-    for grid in grids:
-        assert grid.count("<img") == grid.count('alt="') == 20
+    under = read_by_the_judge(at)
+    assert len(under) == 40
+    rights = [sum(mark == "\u2713" for _, mark in half) for half in (under[:20], under[20:])]
     words = shown(at)
-    assert "Flow matching, 3 steps" in words
-    assert "Diffusion, 5 steps" in words
+    assert f"Flow matching: {rights[0]}, Diffusion: {rights[1]}" in words
+    assert "num_inference_steps 3" in words
+    assert "num_inference_steps 5" in words
     assert words.count("**live**") == 2
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import html
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 import streamlit as st
 
 from lessons_lib.catalogue import lesson, written
 from lessons_lib.film import Film, opening_path
-from lessons_lib.pictures import picture_of, to_data_url
+from lessons_lib.pictures import picture_of
 from lessons_lib.test_digits import OF_EACH, shown_digits
 from lessons_lib.ui import controls, pictures, plots, save
 
@@ -115,13 +115,6 @@ def loss_curve(network: str, key: str, epoch: int | None = None) -> None:
     st.caption(text)
 
 
-def rows_of_pictures(batch: np.ndarray, names: list[str], alt: str) -> None:
-    """(len(names) * n, 1, 28, 28) uint8 as one named row of n pictures each."""
-    n = len(batch) // len(names)
-    for i, name in enumerate(names):
-        pictures.show(picture_of(batch[i * n : (i + 1) * n], n), f"{alt}, {name}", name, wide=480)
-
-
 def two_halves(batch: np.ndarray) -> str:
     """What the second half of a batch of digits differs from the first by, and the sharpness of both against real digits'."""
 
@@ -139,36 +132,34 @@ def two_halves(batch: np.ndarray) -> str:
     return text
 
 
-def judged(batch: np.ndarray, labels: list[int], alt: str) -> list[int]:
-    """Show digits ten in a row (five on a phone), each with what the judge reads. Returns the readings."""
+FIVE = 5  # digits to a picture and its caption
 
-    from lessons_lib.images import from_uint8
+
+def read(film: Film) -> list[int]:
+    """What the judge reads in each digit of a film that is over."""
     from lessons_lib.lessons._digits import readings
 
-    read = readings(from_uint8(batch))[0].tolist()
-    cells = []
-    for picture, asked, got in zip(batch, labels, read, strict=True):
-        url = to_data_url(picture_of(picture))
-        mark, word = ("\u2713", "right") if asked == got else ("\u2717", "wrong")
-        text = f"{alt}, asked for {asked}, read as {got}"
-        save.note("picture", url, caption=f"{asked}: read as {got} {mark}", alt=text, width=56)
-        cells.append(
-            f'<figure><img class="pixel" src="{url}" alt="{html.escape(text, quote=True)}">'
-            f'<figcaption class="{word}">{got} {mark}</figcaption></figure>'
-        )
-    st.html(f"{JUDGED}<div class='judged'>{''.join(cells)}</div>")
-    return read
+    return film.once("read", lambda: readings(film.final_tensor())[0].tolist())
 
 
-JUDGED = """
-<style>
-  .judged { display: grid; grid-template-columns: repeat(10, 1fr); gap: 4px; max-width: 46rem; }
-  .judged figure { margin: 0; } .judged img { width: 100%; display: block; border-radius: 3px; }
-  .judged figcaption { font-size: .8rem; text-align: center; font-variant-numeric: tabular-nums; }
-  .judged .wrong { color: #d55e00; font-weight: 700; }
-  @media (max-width: 640px) { .judged { grid-template-columns: repeat(5, 1fr); } }
-</style>
-"""
+def right(film: Film, asked: Sequence[int]) -> int:
+    """How many of a film's digits the judge reads as what was asked for."""
+    return sum(a == b for a, b in zip(read(film), asked, strict=True))
+
+
+def asked_captions(asked: Sequence[int]) -> list[str]:
+    """What stands under each five digits while they stream: what was asked for."""
+    return [" ".join(f"{a}\u00a0" for a in five) for five in fives(asked)]
+
+
+def read_captions(film: Film, asked: Sequence[int]) -> list[str]:
+    """What stands under each five digits at the end, as markdown: what the judge reads, and whether it is what was asked for."""
+    said = [f"*{got}\u2713*" if got == a else f":orange[**{got}\u2717**]" for got, a in zip(read(film), asked, strict=True)]
+    return [" ".join(five) for five in fives(said)]
+
+
+def fives(things: Sequence) -> list[Sequence]:
+    return [things[i : i + FIVE] for i in range(0, len(things), FIVE)]
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import re
 from collections.abc import Sequence
 from contextlib import nullcontext
 
@@ -12,7 +12,7 @@ from PIL import Image
 
 from lessons_lib import figures, kept
 from lessons_lib.film import Film
-from lessons_lib.pictures import enlarge, picture_of, to_data_url, to_gif, to_png
+from lessons_lib.pictures import enlarge, picture_of, png_url, to_data_url, to_gif, to_png
 from lessons_lib.ui import controls, save, stamp
 from lessons_lib.ui.plots import ordinal, save_figure
 from lessons_lib.ui.typed import as_typed, quoted
@@ -52,22 +52,30 @@ def in_a_row(
     wide: int = 180,
     places: list | None = None,
     streaming: bool = False,
+    each: int = 1,
+    marked: bool = False,
+    key: str | None = None,
 ) -> list:
     """(B, C, H, W) uint8 side by side, at most `wide` pixels each, wrapping on a phone, each with its own caption and alt text.
 
     captions: plain text, shown as it is. Returns the pictures' places. Given again, they take the next pictures without a
     moment's emptiness, so nothing moves.
-    streaming: more are to come; only the last ones belong to the lesson as it is saved.
+    streaming: more are to come; only the last ones belong to the lesson as it is saved. each: so many pictures are one, with one
+    caption. marked: the captions are markdown. key: of the row, for the page's style.
     """
-    wide = whole(wide, batch.shape[-1])
-    with st.container(horizontal=True, gap="small") if places is None else nullcontext():
+    wide = whole(wide, each * (batch.shape[-1] + 1) - 1)
+    groups = [batch[i : i + each] for i in range(0, len(batch), each)]
+    with st.container(horizontal=True, gap="small", key=key) if places is None else nullcontext():
         filled = []
-        for place, pixels, caption in zip(places or [st] * len(batch), batch, captions, strict=True):
-            url = to_data_url(picture_of(pixels))
+        for place, group, caption in zip(places or [st] * len(groups), groups, captions, strict=True):
+            url = to_data_url(picture_of(group, each))
             said = caption.rstrip(": \u00a0")  # without the line that is kept free
-            filled.append(place.image(url, caption=in_lines(caption), alt=f"{alt}, {said}", width=wide))
+            if marked:
+                said = re.sub(r":\w+\[(.*?)\]", r"\1", said).replace("*", "")
+            shown = caption if marked else in_lines(caption)
+            filled.append(place.image(url, caption=shown, alt=f"{alt}, {said}", width=wide))
             if not streaming:
-                save.note("picture", url, caption=caption, alt=f"{alt}, {caption}", width=wide)
+                save.note("picture", url, caption=said, alt=f"{alt}, {said}", width=wide)
     return filled
 
 
@@ -80,13 +88,13 @@ def in_lines(caption: str) -> str:
     """A plain caption as markdown that breaks where its parts end, and not wherever the picture's width wants it."""
     name, colon, read = caption.rpartition(": ")
     lines = caption.split(" · ") if " · " in caption else [name + ":", read] if colon else [caption]
-    return "  \n".join(map(as_typed, lines))
+    return "  \n".join(as_typed(line) if line.strip() else "\u00a0" for line in lines)  # a line kept free stays a line
 
 
 def card(slug: str) -> tuple[str, str] | None:
     """(data URL, alt text) of the picture that a lesson's card shows; None where none is kept."""
     made = kept.card(slug)
-    return made and ("data:image/png;base64," + base64.b64encode(made[0]).decode(), made[1])
+    return made and (png_url(made[0]), made[1])
 
 
 JUDGE = (

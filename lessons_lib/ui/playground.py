@@ -86,6 +86,8 @@ class Take:
     opening: the kept film it opens with, cache/openings/OPENING-MODEL.npz.
     captions: the film's about -> one caption a picture. With them the pictures stream and stay side by side, each with its
     own caption and the judge's reading; without, they stream as one, which leaves its place to the page's when the walk ends.
+    finals: the film -> the captions at the end, as markdown, in the place of captions and readings; as many lines each.
+    each: so many pictures share a caption, and stand as one.
     x0: (1, C, H, W), the clean picture it is about, kept with the film.
     """
 
@@ -94,27 +96,41 @@ class Take:
     opening: str
     captions: Callable[[dict], Sequence[str]] | None = None
     x0: object = None
+    finals: Callable[[Film], Sequence[str]] | None = None
+    each: int = 1
 
 
 def play(
-    slug: str, model: str, about: dict, walk: Callable[[], Iterator], *, columns: int = 8, stream_wide: int = 480,
-    channels: tuple[str, ...] = ("xt", "x0_hat"), name: str = "film", opening: str | None = None, x0=None,
-    shortcuts: bool = True, captions: Callable[[dict], Sequence[str]] | None = None, rows: Sequence[str] = (),
-) -> Film | None:  # fmt: skip
+    slug: str,
+    model: str,
+    about: dict,
+    walk: Callable[[], Iterator],
+    *,
+    columns: int = 8,
+    stream_wide: int = 480,
+    channels: tuple[str, ...] = ("xt", "x0_hat"),
+    name: str = "film",
+    opening: str | None = None,
+    x0=None,
+    shortcuts: bool = True,
+    captions: Callable[[dict], Sequence[str]] | None = None,
+    finals: Callable[[Film], Sequence[str]] | None = None,
+    each: int = 1,
+) -> Film | None:
     """Run and Stop, streaming; returns the film to show: the live one, or else the one kept from an earlier run.
 
     Args:
         slug, model, opening: which kept film opens the page (opening defaults to slug).
-        about, walk, x0, captions: see Take.
+        about, walk, x0, captions, finals, each: see Take.
         columns: pictures in a row. channels: which of xt, x0_hat, eps stream side by side. stream_wide: pixels, at least.
-        name: tells two walks of one page apart. rows: what each row of pictures is, said under them while they stream.
+        name: tells two walks of one page apart.
         shortcuts: Ctrl+Enter and Escape belong to this one; at most one a page.
     A rerun by any widget, Stop among them, ends a running walk between two steps; what it had reached stays to be seen.
     """
-    take = Take(about, walk, opening or slug, captions, x0)
+    take = Take(about, walk, opening or slug, captions, x0, finals, each)
     key = f"{slug}_{name}_{model}"
     run, style = _buttons(key, name, shortcuts and name.startswith("film"))
-    screen = _Screen(take, model, columns, channels, stream_wide, rows)
+    screen = _Screen(take, model, columns, channels, stream_wide, key)
     film = st.session_state.get(key)
     if film is not None:
         film.end()
@@ -138,7 +154,7 @@ def play_each(
         with place:
             st.markdown(f"**{title}**")
             save.note("text", f"**{title}**")
-            screens[title] = _Screen(take, model, columns, ("xt",), stream_wide)
+            screens[title] = _Screen(take, model, columns, ("xt",), stream_wide, f"{key}_{len(screens)}")
     films = st.session_state.get(key, [None] * len(takes))
     for film in films:
         if film is not None:
@@ -184,9 +200,11 @@ def _blank(take: Take) -> Film:
 class _Screen:
     """Where one walk is seen: a line that tells how far it is and later what made it, and under it the pictures."""
 
-    def __init__(self, take: Take, model: str, columns: int, channels: tuple[str, ...], wide: int, rows: Sequence[str] = ()):
-        self.take, self.model, self.columns, self.channels, self.wide, self.rows = take, model, columns, channels, wide, rows
-        self.line, self.place = st.empty(), st.empty()
+    def __init__(self, take: Take, model: str, columns: int, channels: tuple[str, ...], wide: int, key: str):
+        self.take, self.model, self.columns, self.channels, self.wide, self.key = take, model, columns, channels, wide, key
+        with st.container(key=f"{key}_playline"):  # as high as two lines, so that nothing moves when one becomes the other
+            self.line = st.empty()
+        self.place = st.container() if take.captions else st.empty()  # a container is never empty between two rows
         self.row = None  # the places of a row of pictures, once it stands
 
     def begin(self, text: str) -> None:
@@ -198,9 +216,10 @@ class _Screen:
 
         model = open_model(self.model)
         self.captions = self.take.captions(self.take.about)
-        if model.judge is not None:
+        if model.judge is not None and self.take.finals is None:
             self.captions = [f"{c}: \u00a0" for c in self.captions]  # keeps the line free that tells what the judge reads
-        self._fill_row(np.full((len(self.captions), *model.shape), 128, np.uint8), self.captions, text, streaming=True)
+        grey = np.full((len(self.captions) * self.take.each, *model.shape), 128, np.uint8)
+        self._fill_row(grey, self.captions, text, streaming=True)
 
     def stream(self, film: Film) -> None:
         """Run the walk into the film, every step seen."""
@@ -240,8 +259,6 @@ class _Screen:
         joined = np.concatenate([x for block in blocks for x in (block, gap)][:-1], axis)
         where = ("",) if len(blocks) == 1 else ("left: ", "right: ") if axis else ("above: ", "below: ")
         words = " · ".join(w + LABELS[c] for w, c in zip(where, self.channels, strict=True))
-        if self.rows:
-            words += f" · rows: {', '.join(self.rows)}"
         return Image.fromarray(joined), words
 
     def show(self, film: Film | None, *, kept: bool = True) -> Film | None:
@@ -273,13 +290,19 @@ class _Screen:
     def _row(self, film: Film) -> None:
         from lessons_lib.models.opening import open_model
 
-        readings = pictures.readings(open_model(self.model), film.final_tensor())
-        captions = [f"{c}{r}" for c, r in zip(self.take.captions(film.about), readings, strict=True)]
-        self._fill_row(film.final, captions, pictures.describe(film.about))
+        if self.take.finals is not None:
+            captions = self.take.finals(film)
+        else:
+            readings = film.once("readings", lambda: pictures.readings(open_model(self.model), film.final_tensor()))
+            captions = [f"{c}{r}" for c, r in zip(self.take.captions(film.about), readings, strict=True)]
+        self._fill_row(film.final, captions, pictures.describe(film.about), marked=self.take.finals is not None)
 
-    def _fill_row(self, batch: np.ndarray, captions: Sequence[str], alt: str, *, streaming: bool = False) -> None:
-        with self.place.container() if self.row is None else nullcontext():
-            self.row = pictures.in_a_row(batch, captions, alt, wide=self.wide, places=self.row, streaming=streaming)
+    def _fill_row(self, batch: np.ndarray, captions: Sequence[str], alt: str, **more) -> None:
+        key = f"{self.key}_row_of_{self.take.each}"
+        with self.place if self.row is None else nullcontext():
+            self.row = pictures.in_a_row(
+                batch, captions, alt, wide=self.wide, places=self.row, each=self.take.each, key=key, **more
+            )
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
