@@ -61,6 +61,7 @@ with page.lesson_page("class") as lesson:
                 each=digits.FIVE,
                 captions=lambda about: digits.asked_captions(asked),
                 finals=lambda film: digits.read_captions(film, asked),
+                marked=True,
             )
             if film is not None:
                 right = digits.right(film, asked)

@@ -77,6 +77,7 @@ with page.lesson_page("flow") as lesson:
                 "each": digits.FIVE,
                 "captions": lambda about: digits.asked_captions(asked),
                 "finals": lambda film: digits.read_captions(film, asked),
+                "marked": True,
             }
             titles = "Flow matching, Euler", "Diffusion, from the same noise"
             walks = (

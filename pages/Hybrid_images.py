@@ -3,7 +3,7 @@
 from lessons_lib.ui import controls, page, pictures, plots
 from lessons_lib.ui.filmstrip import filmstrip
 from lessons_lib.ui.microscope import microscope
-from lessons_lib.ui.playground import meanwhile, play, warm
+from lessons_lib.ui.playground import meanwhile, play_pairs, warm
 
 with page.lesson_page("hybrids", models=None) as lesson:
     import streamlit as st
@@ -54,20 +54,30 @@ with page.lesson_page("hybrids", models=None) as lesson:
         seed = controls.seed()
     asked = {"far_prompt": far_prompt, "near_prompt": near_prompt, "kernel_size": kernel_size, "sigma": sigma}
     about = hybrids.about(model, **asked, seed=seed, num_images=num_images, guidance_scale=guidance_scale)
+
+    def sides_of(made):
+        return f"{made['far_prompt']} (far)", f"{made['near_prompt']} (near)"
+
+    def found_in(film):
+        final, made = film.final_tensor(), film.about
+        sides = made["far_prompt"], made["near_prompt"]
+        return film.once("found", lambda: read_both(model, blur(final, made["sigma"]), final, *sides))
+
     with right:
-        film = play(lesson.slug, name, about, lambda: hybrids.walk(model, about), columns=3)
+        film, chosen = play_pairs(
+            lesson.slug,
+            name,
+            about,
+            lambda: hybrids.walk(model, about),
+            num_images=num_images,
+            judge=model.judge,
+            found_in=found_in,
+            sides_of=sides_of,
+        )
         if film is not None:
-            made = film.about
-            seeds = seeds_of(made["seed"], len(film.final))
-            sides = made["far_prompt"], made["near_prompt"]
-            final = film.final_tensor()
+            made, final, found = film.about, film.final_tensor(), found_in(film)
             far = blur(final, made["sigma"])
-            found = read_both(model, far, final, *sides)
-            sides = f"{sides[0]} (far)", f"{sides[1]} (near)"
-            chosen = pictures.contact_sheet(
-                lesson.slug, name, film.final, pictures.pair_captions(found, seeds, sides), found and [f.score for f in found], made,
-                pictures.describe(made), seeds=seeds,
-            )  # fmt: skip
+            seeds, sides = seeds_of(made["seed"], len(film.final)), sides_of(made)
             if found:
                 st.caption(
                     "After each prompt: as which of its readings **the judge** has it, the far one in the picture blurred by sigma, "

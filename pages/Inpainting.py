@@ -2,7 +2,7 @@
 
 from lessons_lib.ui import controls, page, pictures
 from lessons_lib.ui.filmstrip import filmstrip
-from lessons_lib.ui.playground import meanwhile, play, warm
+from lessons_lib.ui.playground import meanwhile, play_sheet, warm
 
 with page.lesson_page("inpainting", models=None) as lesson:
     import streamlit as st
@@ -62,16 +62,21 @@ with page.lesson_page("inpainting", models=None) as lesson:
                 raise LessonsError("The mask is empty: paint the region to replace, or choose a preset mask.")
             return inpainting.walk(model, about, x0, mask)
 
-        film = play(lesson.slug, name, about, walk, columns=5, x0=x0)
-        if film is not None:
-            final = film.final_tensor()
-            made, seeds = film.about, seeds_of(film.about["seed"], len(final))
-            label = model.class_of(made["prompt"])
+        def read(film):
+            final, seeds = film.final_tensor(), seeds_of(film.about["seed"], len(film.final))
+            label = model.class_of(film.about["prompt"])
             scores = model.judge.read(final)[:, label].tolist() if model.judge and label is not None else None
             captions = [f"seed {seed}{r}" for seed, r in zip(seeds, pictures.readings(model, final), strict=True)]
-            pictures.contact_sheet(lesson.slug, name, film.final, captions, scores, made, pictures.describe(made), seeds=seeds)
-            if scores is not None:
-                st.caption(f"{pictures.JUDGE} Outside the mask all five are the original, to the bit.")
+            return pictures.Sheet(captions, scores, seeds)
+
+        def waiting(about):
+            return [f"seed {seed}{': ' + chr(0xA0) if model.judge else ''}" for seed in seeds_of(about["seed"], 5)]
+
+        film, _ = play_sheet(
+            lesson.slug, name, about, walk, x0=x0, read=read, waiting=waiting, sortable=model.class_of(prompt) is not None
+        )
+        if film is not None and model.judge:
+            st.caption(f"{pictures.JUDGE} Outside the mask all five are the original, to the bit.")
     if film is not None:
         page.section("Every step, all five")
         filmstrip(film, f"{lesson.slug}_strip", columns=5, alt=pictures.describe(film.about), wide=620)

@@ -3,7 +3,7 @@
 from lessons_lib.ui import controls, page, pictures, view
 from lessons_lib.ui.filmstrip import filmstrip
 from lessons_lib.ui.microscope import microscope
-from lessons_lib.ui.playground import meanwhile, play, warm
+from lessons_lib.ui.playground import meanwhile, play, play_pairs, warm
 
 with page.lesson_page("prompts", models=None) as lesson:
     import streamlit as st
@@ -75,23 +75,23 @@ with page.lesson_page("prompts", models=None) as lesson:
         guidance_scale = controls.slider(lesson.slug, "guidance_scale", 1.0, 15.0, model.guidance_scale, 0.5)
     between = {"from_prompt": a, "to_prompt": b, "first_share": first, "last_share": last}
     about = prompts.about(model, **between, seed=seed, guidance_scale=guidance_scale)
+
+    def shares_of(made):
+        return [f"{w:.0%}" for w in prompts.shares(made)]
+
     film = play(
         lesson.slug,
         name,
         about,
         lambda: prompts.walk(model, about),
-        columns=7,
         channels=("x0_hat",),
-        stream_wide=760,
+        captions=shares_of,
+        stream_wide=100,  # seven fit beside each other
     )
     if film is not None:
         made = film.about
-        # seven fit beside each other, each pixel a whole number of the screen's
-        wide = model.shape[2] * max(1, 100 // model.shape[2])
-        captions = [f"{w:.0%}" for w in prompts.shares(made)]
-        read = pictures.readings(model, film.final_tensor())
-        captions = [f"{c}{r}" for c, r in zip(captions, read, strict=True)]
-        pictures.in_a_row(film.final, captions, pictures.describe(made), wide=wide)
+        read = film.once("readings", lambda: pictures.readings(model, film.final_tensor()))
+        captions = [f"{share}{r}" for share, r in zip(shares_of(made), read, strict=True)]
         st.caption(
             f"One noise, seven mixtures: the share of {quoted(made['to_prompt'])} in the embedding, and what the judge reads. {pictures.JUDGE}"
             if model.judge is not None
@@ -133,26 +133,31 @@ with page.lesson_page("prompts", models=None) as lesson:
     words = {"logo_far": far, "logo_near": near, "sigma": sigma}
     logo_about = prompts.about_logo(model, **words, seed=seed, guidance_scale=guidance_scale)
     with right:
-        logo = play(
+
+        def sides_of(made):
+            return f"{made['logo_far']} (far)", f"{made['logo_near']} (near)"
+
+        def found_in(film):
+            final, made = film.final_tensor(), film.about
+            sides = made["logo_far"], made["logo_near"]
+            return film.once("found", lambda: read_both(model, blur(final, made["sigma"]), final, *sides))
+
+        logo, chosen = play_pairs(
             lesson.slug,
             name,
             logo_about,
             lambda: prompts.walk_logo(model, logo_about),
-            columns=5,
+            num_images=5,
+            judge=model.judge,
+            found_in=found_in,
+            sides_of=sides_of,
             name="logo",
             opening="logo",
             shortcuts=False,
         )
-        if logo is not None:
-            made = logo.about
-            seeds, final = seeds_of(made["seed"], len(logo.final)), logo.final_tensor()
-            found = read_both(model, blur(final, made["sigma"]), final, made["logo_far"], made["logo_near"])
-            words = pictures.pair_captions(found, seeds, (f"{made['logo_far']} (far)", f"{made['logo_near']} (near)"))
-            scores = found and [f.score for f in found]
-            chosen = pictures.contact_sheet(
-                lesson.slug, name, logo.final, words, scores, made, pictures.describe(made), seeds=seeds
-            )
     if logo is not None:
+        made = logo.about
+        seeds, final = seeds_of(made["seed"], len(logo.final)), logo.final_tensor()
         own = {**made, "seed": seeds[chosen], "num_images": 1}
         with left:
             drag_picture(

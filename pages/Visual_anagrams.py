@@ -3,7 +3,7 @@
 from lessons_lib.ui import controls, page, pictures, plots
 from lessons_lib.ui.filmstrip import filmstrip
 from lessons_lib.ui.microscope import microscope
-from lessons_lib.ui.playground import meanwhile, play, warm
+from lessons_lib.ui.playground import meanwhile, play_pairs, warm
 
 MOTIONS = {  # view -> how it looks under the hand; CSS turns with the clock, the view against it
     "turn 180": ("turn", 180),
@@ -57,19 +57,29 @@ with page.lesson_page("anagrams", models=None) as lesson:
         seed = controls.seed()
     asked = {"prompt": prompt, "turned_prompt": turned_prompt, "view": view_name, "seed": seed}
     about = anagrams.about(model, **asked, num_images=num_images, guidance_scale=guidance_scale)
+
+    def sides_of(made):
+        return made["prompt"], f"{made['turned_prompt']} ({made['view']})"
+
+    def found_in(film):
+        final, view = film.final_tensor(), VIEWS[film.about["view"]]
+        sides = film.about["prompt"], film.about["turned_prompt"]
+        return film.once("found", lambda: read_both(model, final, view.there(final), *sides))
+
     with right:
-        film = play(lesson.slug, name, about, lambda: anagrams.walk(model, about), columns=3)
+        film, chosen = play_pairs(
+            lesson.slug,
+            name,
+            about,
+            lambda: anagrams.walk(model, about),
+            num_images=num_images,
+            judge=model.judge,
+            found_in=found_in,
+            sides_of=sides_of,
+        )
         if film is not None:
-            made, view = film.about, VIEWS[film.about["view"]]
-            seeds = seeds_of(made["seed"], len(film.final))
-            sides = made["prompt"], made["turned_prompt"]
-            final = film.final_tensor()
-            found = read_both(model, final, view.there(final), *sides)
-            sides = sides[0], f"{sides[1]} ({view.name})"
-            chosen = pictures.contact_sheet(
-                lesson.slug, name, film.final, pictures.pair_captions(found, seeds, sides), found and [f.score for f in found], made,
-                pictures.describe(made), seeds=seeds,
-            )  # fmt: skip
+            made, view, final, found = film.about, VIEWS[film.about["view"]], film.final_tensor(), found_in(film)
+            seeds, sides = seeds_of(made["seed"], len(film.final)), sides_of(made)
             if found:
                 st.caption(
                     "After each prompt: as which of its readings **the judge** has it, and how sure it is. The judge is a small "

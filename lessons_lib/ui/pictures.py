@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
@@ -126,6 +127,11 @@ def pair_captions(found: Sequence | None, seeds: Sequence[int], names: tuple[str
     ]
 
 
+def pair_waiting(seeds: Sequence[int], names: tuple[str, str]) -> list[str]:
+    """pair_captions() before anything is read: lines as long as those to come."""
+    return [f"seed {seed} · " + " · ".join(f"{name}: \u00b7\u00b7\u00b7, \u00b7\u00b7%" for name in names) for seed in seeds]
+
+
 def unknown_words_hint(model, prompt: str) -> None:
     """Name the words of a prompt that the small model was never taught, and the nearest it knows."""
     for word, near in model.unknown_words(prompt):
@@ -133,38 +139,30 @@ def unknown_words_hint(model, prompt: str) -> None:
         st.caption(f":orange[The small model was never taught] {quoted(word)}.{meant}")
 
 
-def contact_sheet(
-    page: str,
-    model: str,
-    batch: np.ndarray,
-    captions: Sequence[str],
-    scores: Sequence[float] | None,
-    about: dict,
-    alt: str,
-    *,
-    seeds: Sequence[int] | None = None,
-) -> int:
-    """Show (B, C, H, W) uint8, let one be chosen, offer it as PNG. Returns its index in the batch.
+@dataclass(frozen=True)
+class Sheet:
+    """What a contact sheet says of a film's pictures. captions: one a picture, its lines with " · " between. scores: how high the
+    judge places each, which is no judge of beauty; None where it cannot. seeds: each picture's own."""
 
-    With scores there is a switch that sorts them, highest first; they are the judge's, which is no judge of beauty.
+    captions: Sequence[str]
+    scores: Sequence[float] | None
+    seeds: Sequence[int]
 
-    page, model: whose choice it is; like any control's value it stands in the link. about: written into the PNG, and the place
-    in the batch; with seeds, `seed` is the picture's own, by which it can be made alone, and batch_seed the first one's.
+
+def choose(page: str, model: str, film: Film, sheet: Sheet, order: Sequence[int]) -> int:
+    """Let one of a film's pictures be chosen by its place in the row, offer it as PNG. Returns its index in the batch.
+
+    page, model: whose choice it is; like any control's value it stands in the link. Into the PNG go the film's settings and the
+    place in the batch; `seed` is the picture's own, by which it can be made alone, and batch_seed the first one's.
     """
-    order = list(range(len(batch)))
-    if scores is not None and len(batch) > 1:
-        help = "as surely as the judge reads what was asked for, which says little of how good a picture is"
-        if controls.toggle(page, "best_first", False, help=help):
-            order.sort(key=lambda i: -scores[i])
-    numbered = [f"{place + 1}. {captions[i]}" for place, i in enumerate(order)]
-    in_a_row(batch[order], numbered, alt, wide=150)
+    batch, captions, seeds, about = film.final, sheet.captions, sheet.seeds, film.about
     chosen = 1
     if len(batch) > 1:
         numbers = [str(place + 1) for place in range(len(batch))]
         chosen = int(controls.choice(page, f"keep_{model}", numbers, argument="keep", help="choose by number"))
     index = order[chosen - 1]
 
-    own = {"seed": seeds[index], "batch_seed": about["seed"]} if seeds is not None else {}
+    own = {"seed": seeds[index], "batch_seed": about["seed"]}
     place = {"index": index, "num_images": len(batch), "caption": captions[index]}
     said = stamp.stamp(about, **own, **place)
 

@@ -17,7 +17,7 @@ from lessons_lib import memory
 from lessons_lib.film import Film, opening_path
 from lessons_lib.models import used
 from lessons_lib.pictures import picture_of, tiled
-from lessons_lib.ui import pictures, save, stamp, view, waiting
+from lessons_lib.ui import controls, pictures, save, stamp, view, waiting
 from lessons_lib.ui.filmstrip import LABELS
 from lessons_lib.ui.pictures import card
 
@@ -86,8 +86,8 @@ class Take:
     opening: the kept film it opens with, cache/openings/OPENING-MODEL.npz.
     captions: the film's about -> one caption a picture. With them the pictures stream and stay side by side, each with its
     own caption and the judge's reading; without, they stream as one, which leaves its place to the page's when the walk ends.
-    finals: the film -> the captions at the end, as markdown, in the place of captions and readings; as many lines each.
-    each: so many pictures share a caption, and stand as one.
+    finals: the film -> the captions at the end, in the place of captions and readings; as many lines each, marked if they are
+    markdown. each: so many pictures share a caption, and stand as one. order: the film -> in which its pictures stand at the end.
     x0: (1, C, H, W), the clean picture it is about, kept with the film.
     """
 
@@ -97,7 +97,9 @@ class Take:
     captions: Callable[[dict], Sequence[str]] | None = None
     x0: object = None
     finals: Callable[[Film], Sequence[str]] | None = None
+    marked: bool = False
     each: int = 1
+    order: Callable[[Film], Sequence[int]] | None = None
 
 
 def play(
@@ -115,19 +117,21 @@ def play(
     shortcuts: bool = True,
     captions: Callable[[dict], Sequence[str]] | None = None,
     finals: Callable[[Film], Sequence[str]] | None = None,
+    marked: bool = False,
     each: int = 1,
+    order: Callable[[Film], Sequence[int]] | None = None,
 ) -> Film | None:
     """Run and Stop, streaming; returns the film to show: the live one, or else the one kept from an earlier run.
 
     Args:
         slug, model, opening: which kept film opens the page (opening defaults to slug).
-        about, walk, x0, captions, finals, each: see Take.
+        about, walk, x0, captions, finals, marked, each, order: see Take.
         columns: pictures in a row. channels: which of xt, x0_hat, eps stream side by side. stream_wide: pixels, at least.
         name: tells two walks of one page apart.
         shortcuts: Ctrl+Enter and Escape belong to this one; at most one a page.
     A rerun by any widget, Stop among them, ends a running walk between two steps; what it had reached stays to be seen.
     """
-    take = Take(about, walk, opening or slug, captions, x0, finals, each)
+    take = Take(about, walk, opening or slug, captions, x0, finals, marked, each, order)
     key = f"{slug}_{name}_{model}"
     run, style = _buttons(key, name, shortcuts and name.startswith("film"))
     screen = _Screen(take, model, columns, channels, stream_wide, key)
@@ -139,6 +143,87 @@ def play(
         style.html(HIDE_THE_OLD if captions else HIDE_THE_OLD + MAKE_ROOM)
         screen.stream(film)
     return screen.show(film)
+
+
+def play_sheet(
+    slug: str,
+    model: str,
+    about: dict,
+    walk: Callable[[], Iterator],
+    *,
+    read: Callable[[Film], pictures.Sheet],
+    waiting: Callable[[dict], Sequence[str]],
+    sortable: bool,
+    **how,
+) -> tuple[Film | None, int]:
+    """play() with several pictures to choose from. They stay where they streamed, until a switch sorts them.
+
+    Args: read: what stands under each picture at the end, asked once a film. waiting: the film's about -> what stands there while
+    they stream, as many lines. sortable: offer to sort by the judge. how: of play().
+    Returns: the film; which of its pictures is chosen, an index into the batch.
+    """
+    above, below = st.container(), st.container()
+    help = "as surely as the judge reads what was asked for, which says little of how good a picture is"
+    with below:
+        best_first = sortable and controls.toggle(slug, "best_first", False, help=help)
+
+    def sheet(film: Film) -> pictures.Sheet:
+        return film.once("sheet", lambda: read(film))
+
+    def order(film: Film) -> list[int]:
+        scores = sheet(film).scores
+        places = range(len(film.final))
+        return sorted(places, key=lambda i: -scores[i]) if best_first and scores is not None else list(places)
+
+    def numbered(captions: Sequence[str]) -> list[str]:
+        return [f"{place + 1}. {caption}" for place, caption in enumerate(captions)]
+
+    with above:
+        film = play(
+            slug,
+            model,
+            about,
+            walk,
+            captions=lambda about: numbered(waiting(about)),
+            finals=lambda film: numbered([sheet(film).captions[i] for i in order(film)]),
+            order=order,
+            stream_wide=150,
+            **how,
+        )
+    if film is None:
+        return None, 0
+    with below:
+        return film, pictures.choose(slug, model, film, sheet(film), order(film))
+
+
+def play_pairs(
+    slug: str,
+    model: str,
+    about: dict,
+    walk: Callable[[], Iterator],
+    *,
+    num_images: int,
+    judge,
+    found_in: Callable[[Film], Sequence | None],
+    sides_of: Callable[[dict], tuple[str, str]],
+    **how,
+) -> tuple[Film | None, int]:
+    """play_sheet() of pictures that two prompts share. found_in: the film -> Readings of lessons._readings, one a picture, or None.
+    sides_of: the film's about -> both prompts, as they are called under the pictures."""
+
+    def seeds(made: dict, n: int) -> list[int]:
+        return [made["seed"] + i for i in range(n)]
+
+    def read(film: Film) -> pictures.Sheet:
+        found, own = found_in(film), seeds(film.about, len(film.final))
+        captions = pictures.pair_captions(found, own, sides_of(film.about))
+        return pictures.Sheet(captions, found and [f.score for f in found], own)
+
+    def waiting(made: dict) -> list[str]:
+        own = seeds(made, num_images)
+        return pictures.pair_captions(None, own, sides_of(made)) if judge is None else pictures.pair_waiting(own, sides_of(made))
+
+    return play_sheet(slug, model, about, walk, read=read, waiting=waiting, sortable=judge is not None, **how)
 
 
 def play_each(
@@ -241,7 +326,7 @@ class _Screen:
     def _draw(self, film: Film, text: str) -> None:
         alt = f"{pictures.describe(film.about)}, {text}"
         if self.take.captions:
-            self._fill_row(film.xt[-1], self.captions, alt, streaming=True)
+            self._fill_row(getattr(film, self.channels[0])[-1], self.captions, alt, streaming=True)
         else:
             picture, which_is_which = self._together(film)
             pictures.show(picture, alt, which_is_which, wide=self.wide, place=self.place, streaming=True)
@@ -290,12 +375,13 @@ class _Screen:
     def _row(self, film: Film) -> None:
         from lessons_lib.models.opening import open_model
 
+        batch = film.final if self.take.order is None else film.final[list(self.take.order(film))]
         if self.take.finals is not None:
             captions = self.take.finals(film)
         else:
             readings = film.once("readings", lambda: pictures.readings(open_model(self.model), film.final_tensor()))
             captions = [f"{c}{r}" for c, r in zip(self.take.captions(film.about), readings, strict=True)]
-        self._fill_row(film.final, captions, pictures.describe(film.about), marked=self.take.finals is not None)
+        self._fill_row(batch, captions, pictures.describe(film.about), marked=self.take.marked)
 
     def _fill_row(self, batch: np.ndarray, captions: Sequence[str], alt: str, **more) -> None:
         key = f"{self.key}_row_of_{self.take.each}"
