@@ -371,15 +371,17 @@ class DigitsUnet(torch.nn.Module):
 
     @staticmethod
     def _is_class(v):
-        return v.ndim == 2 and v.shape[-1] == 10 or v.reshape(-1).tolist() in (list(LABELS), 2 * list(LABELS))
+        return v.ndim >= 2 and v.shape[-1] == 10 or v.reshape(-1).tolist() in (list(LABELS), 2 * list(LABELS))
 
     @staticmethod
     def _who(n, c, mask):
         if c is None:
             return np.full(n, 10)
         c = torch.as_tensor(c).detach().float().cpu()
-        who = torch.where(c.abs().sum(-1) > 0, c.argmax(-1), 10) if c.ndim == 2 and c.shape[-1] == 10 else c.reshape(-1)
-        who = np.broadcast_to(who.numpy(), (n,)).astype(int).copy()
+        if c.ndim >= 2 and c.shape[-1] == 10:
+            c = c.reshape(-1, 10)
+            c = torch.where(c.abs().sum(-1) > 0, c.argmax(-1), 10)
+        who = np.broadcast_to(c.reshape(-1).numpy(), (n,)).astype(int).copy()
         if mask is not None:
             who[np.broadcast_to(torch.as_tensor(mask).detach().float().cpu().numpy().reshape(-1), (n,)) == 0] = 10
         return np.clip(who, 0, 10)
@@ -447,6 +449,9 @@ ORDER = {  # the roles of each function, in the course's order, for parameters w
 def arguments(function, what, values):
     """The arguments your function asks for, by the names of its parameters, or else by their order."""
     mine, chosen = ORDER[what], {}
+    names = set(inspect.signature(function).parameters)
+    if "table" in values and not names & {*ROLES["t"], *ROLES["timesteps"]}:  # then alpha_cumprod is that of one t
+        values = values | {"table": values["table"][FORWARD_T[1]]}
     parameters = list(inspect.signature(function).parameters.values())
     parameters = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and p.name != "self"]
     unknown = []
@@ -478,8 +483,8 @@ def lay_out(picture, layout):
 LAYOUTS = ("NCHW", "CHW", "NHWC", "HWC")
 
 
-def part_a(what, log, layout, as_numpy, device):
-    """The values handed to a function of Part A, by role."""
+def part_a(what, log, layout, as_numpy, as_tensors, device):
+    """The values handed to a function of Part A, by role; timesteps as numbers or, as_tensors, as tensors."""
     given = {k: torch.from_numpy(v).to(device) for k, v in inputs().items()}
     stage = types.SimpleNamespace(unet=Unet(log).to(device), scheduler=Scheduler(log))
     a = squared_cosine()
@@ -494,7 +499,8 @@ def part_a(what, log, layout, as_numpy, device):
         pictures = {k: v.cpu().numpy() for k, v in pictures.items()}
     embeds = [torch.full((1, 77, 4096), float(who), device=device) for who in (0, 1)]
     return pictures | {
-        "t": FORWARD_T[1], "i_start": I_START, "cond": embeds[1], "uncond": embeds[0], "timesteps": list(TIMESTEPS), "scale": GAMMA,
+        "t": FORWARD_T[1], "i_start": I_START, "cond": embeds[1], "uncond": embeds[0], "scale": GAMMA,
+        "timesteps": torch.tensor(TIMESTEPS) if as_tensors else list(TIMESTEPS),
         "table": stage.scheduler.alphas_cumprod, "stage": stage, "net": stage.unet, "scheduler": stage.scheduler, "device": device,
         "quiet": False, "seed": 0,
     }  # fmt: skip
@@ -518,7 +524,7 @@ def lent(function, values):
     mine = getattr(inspect.unwrap(function), "__globals__", {})
     others = [f.__globals__ for f in mine.values() if isinstance(f, types.FunctionType)]  # helpers of another file
     places = {id(names): names for names in (mine, *(n for n in others if "stage_1" in n or "alphas_cumprod" in n))}
-    lend = {"stage_1": values["stage"], "alphas_cumprod": values["table"]} if "stage" in values else {}
+    lend = {"stage_1": values["stage"], "alphas_cumprod": values["stage"].scheduler.alphas_cumprod} if "stage" in values else {}
     spare = {"prompt_embeds": values.get("cond"), "uncond_prompt_embeds": values.get("uncond"), "device": values["device"],
              "strided_timesteps": values.get("timesteps"), "timesteps": values.get("timesteps")}  # fmt: skip
     old = []
@@ -526,6 +532,11 @@ def lent(function, values):
         lent_here = lend | {k: v for k, v in spare.items() if v is not None and k not in names}
         old.append((names, lent_here, {k: names[k] for k in lent_here if k in names}))
         names.update(lent_here)
+    owner = getattr(function, "__self__", None)  # a method: self.stage_1, self.alphas_cumprod
+    if owner is not None:
+        held = vars(owner)
+        old.append((held, {k: v for k, v in lend.items() if k in held}, {k: held[k] for k in lend if k in held}))
+        held.update(old[-1][1])
     try:
         yield
     finally:
@@ -544,15 +555,15 @@ def first_array(result):
     return result if isinstance(result, (torch.Tensor, np.ndarray)) else None
 
 
-def call(function, what, make_values):
-    """One run of your function: what it did and returned, as (arrays, about)."""
+def call(function, what, make_values, number=int):
+    """One run of your function: what it did and returned, as (arrays, about). number: what makes a t for it."""
     log = Log(sorted(MINE).index(what), full=what.endswith("_forward"))
     values = make_values(log)
     with torch.random.fork_rng(devices=[]), lent(function, values), numpy_written_down(log), Handout(log):
         if what == "forward":
-            results = [function(**arguments(function, what, values | {"t": t})) for t in FORWARD_T]
+            results = [function(**arguments(function, what, values | {"t": number(t)})) for t in FORWARD_T]
         else:
-            results = [function(**arguments(function, what, values))]
+            results = [function(**arguments(function, what, values | {"t": number(FORWARD_T[1])}))]
     arrays, about = {}, log.about
     for name, rows in (("x", log.x), ("answer", log.answer), ("z", log.z)):
         if rows:
@@ -580,15 +591,18 @@ def call_network(make, what):
     values = part_b(what, log, False, None, "cpu")
     with torch.random.fork_rng(devices=[]), Handout(log):
         unet = make(**arguments(make, what, values)).eval()
-        x, t, c = values["picture"], torch.full((4,), 0.5), values["c"]
+        x, t, c, shapes = values["picture"], torch.full((4,), 0.5), values["c"], ((4,), (4, 1), (4, 1, 1, 1))
+        hot = torch.nn.functional.one_hot(c, 10).float()
         ways = {
             "unconditional_unet": [lambda: unet(x)],
-            "time_unet": [lambda: unet(x, t), lambda: unet(x, t[:, None]), lambda: unet(x, t=t[:, None])],
-            "class_unet": [lambda: unet(x, c, t), lambda: unet(x, c=c, t=t), lambda: unet(x, c, t[:, None]), lambda: unet(x, t, c),
-                           lambda: unet(x, t[:, None], c), lambda: unet(x, torch.nn.functional.one_hot(c, 10).float(), t[:, None]),
-                           lambda: unet(x, t, torch.nn.functional.one_hot(c, 10).float())],
+            "time_unet": [lambda s=s: unet(x, t.view(s)) for s in shapes],
+            "class_unet": [lambda s=s, c=c, f=f: unet(x, c, t.view(s)) if f else unet(x, t.view(s), c)
+                           for c in (c, hot, hot[:, None, None]) for f in (True, False) for s in shapes],
         }[what]  # fmt: skip
-        shape, error = None, None
+        shape, error, told = None, None, []
+        for m in unet.modules():
+            if isinstance(m, torch.nn.Linear) and m.in_features == 1:  # the first of an FCBlock for time
+                m.register_forward_pre_hook(lambda m, given: told.append(float(given[0].detach().reshape(-1)[0])))
         for way in ways:
             try:
                 with torch.no_grad():
@@ -598,7 +612,8 @@ def call_network(make, what):
                 error = error or e
         if shape is None:
             raise error
-    return {}, {"parameters": [list(p.shape) for p in unet.parameters()], "shape": shape, "error": None}
+    parameters = [list(p.shape) for p in unet.parameters()]
+    return {}, {"parameters": parameters, "shape": shape, "time": told[-1] if told else None, "error": None}
 
 
 def check_one(function, what, schedule, device):
@@ -606,8 +621,9 @@ def check_one(function, what, schedule, device):
     if what.endswith("_unet"):
         tries = [lambda: call_network(function, what)]
     elif what in ("forward", "one_step", "guidance", "iterative_denoise", "iterative_denoise_cfg", "image_to_image", "inpaint"):
-        ways = [(layout, as_numpy) for as_numpy in (False, True) for layout in LAYOUTS]
-        tries = [lambda w=w: call(function, what, lambda log: part_a(what, log, *w, device)) for w in ways]
+        ways = [(layout, numpy, tensors) for numpy in (False, True) for layout in LAYOUTS for tensors in (False, True)]
+        tries = [lambda w=w: call(function, what, lambda log: part_a(what, log, *w, device), torch.tensor if w[2] else int)
+                 for w in ways]  # fmt: skip
     else:
         tries = [lambda h=h: call(function, what, lambda log: part_b(what, log, h, schedule, device)) for h in (False, True)]
     error = None
@@ -620,14 +636,23 @@ def check_one(function, what, schedule, device):
     return {}, {"error": f"{type(error).__name__}: {error}"}
 
 
+def find(names, known):
+    """Your function of one of the known names, or a method of that name of an object that holds a stage_1."""
+    mine = next((names[n] for n in known if callable(names.get(n))), None)
+    if mine is not None:
+        return mine
+    holders = [v for v in names.values() if "stage_1" in getattr(v, "__dict__", {}) and not isinstance(v, types.ModuleType)]
+    return next((getattr(v, n) for v in holders for n in known if callable(getattr(v, n, None))), None)
+
+
 def run(names, file=FILE):
     """Run all functions found in `names`, your notebook's or program's globals(), and save what they did."""
     device = str(names.get("device", "cpu")) if torch.cuda.is_available() else "cpu"
     arrays, about, schedule = {}, {}, None
     for what, known in MINE.items():
-        function = next((names[n] for n in known if callable(names.get(n))), None)
-        if function is None:
-            continue
+        function = find(names, known)
+        if function is None or (what == "noise_digits" and set(inspect.signature(function).parameters) & {*ROLES["t"]}):
+            continue  # the second: it noises by t, and is no one-step denoiser's
         if what == "ddpm_schedule":
             with Handout(Log()), contextlib.suppress(Exception):
                 schedule = function(**arguments(function, what, part_b(what, Log(), False, None, device)))

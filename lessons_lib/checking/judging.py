@@ -88,7 +88,9 @@ def that_matter(pieces: Sequence[str], without: Sequence[str] = ()) -> list[str]
     return [m.name for m in MISTAKES.values() if set(m.wrong) & set(pieces) and m.name not in without]
 
 
-def find(rights: list[Guess], pieces: Sequence[str], fit: Callable[[Guess], Fit], *, without: Sequence[str] = ()) -> Fit:
+def find(
+    rights: list[Guess], pieces: Sequence[str], fit: Callable[[Guess], Fit], *, without: Sequence[str] = (), most: int = 2
+) -> Fit:
     """The likeliest guess: right, else with one mistake, else with two; at worst the nearest, whose `worst` is above 1.
 
     Half precision blurs: a right guess that fits gives way to a mistake that explains clearly more.
@@ -103,8 +105,8 @@ def find(rights: list[Guess], pieces: Sequence[str], fit: Callable[[Guess], Fit]
         one = _best(fit, (g for n in names for g in _changed(near, [n], pieces)))
         return one if one.worst <= 1 and one.total < CLEARLY * right.total else right
     one = _best(fit, (g for n in names for g in _changed(rights, [n], pieces)))
-    if one.worst <= 1:
-        return one
+    if one.worst <= 1 or most < 2:
+        return min((one, right), key=_rank)
     two = _best(fit, (g for n in itertools.combinations(names, 2) for g in _changed(rights, n, pieces)))
     return min((two, one, right), key=_rank)
 

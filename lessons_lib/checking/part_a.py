@@ -285,24 +285,27 @@ class Context:
         return noises[place] if -len(noises) <= place < len(noises) else torch.full_like(m.x, 1e6)
 
 
-def _contexts(trace: Trace, more: Sequence[str]) -> list[Context]:
+def _contexts(trace: Trace, more: Sequence[str]) -> tuple[list[Context], list[Context]]:
+    """The usual ones; and those of noise that was drawn before the network was asked."""
     several = max((len(m.noises) for m in trace.moments), default=0) > 1
-    uses = [((0, 0), (0, 0))]
     if "keep_outside" in more and several:
         uses = [((0, 0), (0, 1)), ((0, 1), (0, 0)), ((0, 0), (-1, -1))]
-    elif several:
-        uses = [((0, 0), (0, 0)), ((0, 1), (0, 0))]
+        rare = [((-1, -1), (0, 0)), ((-1, -1), (-1, -2)), ((-1, -2), (-1, -1))]
+    else:
+        uses = [((0, 0), (0, 0)), ((0, 1), (0, 0))] if several else [((0, 0), (0, 0))]
+        rare = [((-1, -1), (0, 0)), ((-1, -2), (0, 0))] if trace.before else []
     tables = [schedule(), schedule_in_half()] if trace.dtype == "float16" else [schedule()]
     out = trace.out[0]
     scales = (False, True) if out.min() >= -1e-3 and out.max() <= 1 + 1e-3 else (False,)
-    return [Context(noise, paste, table, z) for z in scales for noise, paste in uses for table in tables]
+    usual, others = ([Context(n, p, t, z) for z in scales for n, p in some for t in tables] for some in (uses, rare))
+    return usual, others
 
 
 def _find(trace: Trace, times: list[int], more: Sequence[str]) -> Fit:
     """The best explanation of the moves."""
-    contexts = _contexts(trace, more)
+    usual, rare = _contexts(trace, more)
     moves = {zero: _few(_moves(trace, times, trace.out[0] * 2 - 1 if zero else trace.out[0], "keep_outside" in more))
-             for zero in {c.from_zero for c in contexts}}  # fmt: skip
+             for zero in {c.from_zero for c in usual}}  # fmt: skip
     allowed = [_allowed_in(m, trace.dtype) for m in moves[False]]
     first_z = next((n for n in (*trace.before[-1:], *(z for m in trace.moments for z in m.noises))), None)
 
@@ -323,7 +326,14 @@ def _find(trace: Trace, times: list[int], more: Sequence[str]) -> Fit:
         replace(Pieces(), towards=ddim_towards, fresh_noise=mistakes.no_noise, clip=mistakes.no_clip), (DDIM,), alone=True
     )
     rights += [ddim, replace(ddim, pieces=replace(ddim.pieces, clip=mistakes.clip), words=(DDIM, CLIPPED))]
-    return find([replace(g, context=c) for c in contexts for g in rights], (*WALK, *more), fit, without=VALID)
+    best = None
+    for contexts, most in ((usual, 1), (rare, 1), (usual, 2)):
+        if contexts:
+            found = find([replace(g, context=c) for c in contexts for g in rights], (*WALK, *more), fit, without=VALID, most=most)
+            if found.worst <= 1:
+                return found
+            best = found if best is None or found.total < best.total else best
+    return best
 
 
 def _moves(trace: Trace, times: list[int], result: Tensor, pastes: bool = False) -> list[Move]:

@@ -39,6 +39,7 @@ POSTERIOR = "Its noise is that of the posterior: a valid choice; the course take
 CLIPPED = "x0_hat is clipped to [-1, 1]: not in the course's formula, and allowed."
 PAPER = "It counts t from 1 to T, as the paper does."
 SCALED = "It takes the digits from [0, 1] to [-1, 1]: fine, as long as sampling does the way back."
+STOPS_AT_ONE = "It stops at t = 1: a little noise (0.01) stays in the picture; range(T - 1, -1, -1) goes on to 0."
 NEVER_ZERO = "t = 0 is never drawn: harmless, one of T."
 NO_BIAS = "Its convolutions have no bias, which BatchNorm makes up for: fine, though the count is another."
 NONE_FITS = "It differs, and none of the classic mistakes explains it."
@@ -71,6 +72,15 @@ def _expected(name: str) -> dict[str, tuple[int, ...]]:
 
 
 NETWORKS = ("unconditional_unet", "time_unet", "class_unet")
+DIVIDES = "The unet is told t itself: right, since yours divides by T."
+PERHAPS = "Unless your UNet divides by T itself: let the script see it."
+
+
+def divides_time(runs: dict[str, dict]) -> bool | None:
+    """Whether a UNet of the student's divides the time that it is told by T: asked at 0.5. None if there is none to ask."""
+    seen = [run.get("time") for name, run in runs.items() if name in NETWORKS]
+    seen = [v for v in seen if isinstance(v, float)]
+    return None if not seen else any(abs(v * T / 0.5 - 1) < 0.01 for v in seen)
 
 
 def network(name: str, told: dict) -> Verdict:
@@ -211,9 +221,11 @@ def ddpm_forward(name: str, trace: Trace) -> Verdict:
             errors.append(apart(made, x[row]))
         return fit_of(guess, errors, [4 * UNIT[trace.dtype] + 2e-5] * len(errors))
 
+    times = [(mistakes.time_of, "")] + [(mistakes.raw_t, DIVIDES)] * bool(trace.about.get("divides"))
     rights = [
-        Guess(Pieces(), tuple(w for w, said in ((PAPER, offset), (SCALED, scaled)) if said), context=Batch(noise, offset, scaled))
-        for noise in range(len(drawn)) for offset in (0, -1) for scaled in (False, True)
+        Guess(replace(Pieces(), time_of=time_of), tuple(w for w, said in ((PAPER, offset), (SCALED, scaled), (word, word)) if said),
+              context=Batch(noise, offset, scaled))
+        for noise in range(len(drawn)) for offset in (0, -1) for scaled in (False, True) for time_of, word in times
     ]  # fmt: skip
     found = find(rights, ("forward", "noisy_input", "time_of", "at"), fit)
     if trace.uniform and found.worst <= 1 and apart(drawn[found.guess.context.noise].mean(), torch.tensor(0.5)) < 0.1:
@@ -271,9 +283,14 @@ def _trained(
         said = f"The loss is {loss:.4g}: it is not the mean squared difference between the unet's answer and what it is to say."
         return Verdict(name, "wrong", " ".join([why(found.guess.mistakes), said]).strip(), (*names, "loss"))
     if names:
-        return Verdict(name, "wrong", why(names), names)
+        return Verdict(name, "wrong", f"{why(names)} {_perhaps(names, trace)}".strip(), names)
     said = ["x_t, the time told and the loss agree.", *found.guess.words, *words, precision(trace.dtype)]
     return Verdict(name, "right", " ".join(s for s in said if s))
+
+
+def _perhaps(names: Sequence[str], trace: Trace) -> str:
+    """What makes t itself right: said where the student's network was not seen."""
+    return PERHAPS if "raw_t" in names and trace.about.get("divides") is None else ""
 
 
 # ---- sampling ---------------------------------------------------------------------------------------------------------
@@ -300,7 +317,7 @@ def _ddpm_walk(name: str, trace: Trace, more: Sequence[str]) -> Verdict:
     refused = _refused(name, trace, more)
     if refused:
         return refused
-    wrong, words, times = _ddpm_times([m.t for m in trace.moments])
+    wrong, words, times = _ddpm_times([m.t for m in trace.moments], bool(trace.about.get("divides")))
     if times is None:
         return Verdict(name, "wrong", " ".join(wrong), ("timesteps",))
     wrong, named = ([why(wrong)] if wrong and wrong[0] in mistakes.MISTAKES else wrong), list(wrong)
@@ -308,26 +325,25 @@ def _ddpm_walk(name: str, trace: Trace, more: Sequence[str]) -> Verdict:
         wrong.append(why(["training_mode"]))
         named.append("training_mode")
     wrong += _start(trace)
-    moves = list(
-        zip(trace.moments, times, [*times[1:], times[-1] - 1], [*(m.x for m in trace.moments[1:]), trace.out[0]], strict=True)
-    )
+    nexts = [*(m.x for m in trace.moments[1:]), trace.out[0]]
+    earlier = [trace.before, *(m.noises for m in trace.moments)]
+    moves = list(zip(trace.moments, earlier, times, [*times[1:], times[-1] - 1], nexts, strict=False))
     n = len(moves)
     few = [moves[i] for i in dict.fromkeys((n // 2, n - 1, 0, n // 4, 3 * n // 4, n - 3, n - 2))]
-    rights = [replace(g, context=place) for place in (0, 1) for g in right_ways(RIGHT)]
     first_z = next(iter(trace.before[-1:]), None)
 
     def fit(guess: Guess) -> Fit:
         errors, allowed = [], []
-        for m, t, t_prev, x_next in few:
-            made = _ddpm_move(guess, m, t, t_prev, first_z, last=t_prev == CLEAN)
+        for m, before, t, t_prev, x_next in few:
+            made = _ddpm_move(guess, m, before, t, t_prev, first_z)
             shown = [made, made.clamp(-1, 1), made.clamp(0, 1), (made + 1) / 2, ((made + 1) / 2).clamp(0, 1)]
-            errors.append(min(apart(s, x_next) for s in (shown if x_next is trace_out else shown[:1])))
+            errors.append(min(apart(s, x_next) for s in (shown if x_next is nexts[-1] else shown[:1])))
             allowed.append(_allowed(m, t, x_next, trace.dtype))
             if errors[-1] > 100 * allowed[-1]:
                 return Fit(guess, errors[-1] / allowed[-1], math.inf)
         return fit_of(guess, errors, allowed)
 
-    trace_out = moves[-1][3]
+    rights = [replace(g, context=place) for place in (0, 1, -1, -2) for g in right_ways(RIGHT)]
     found = find(rights, ("at", "one_step", "clip", "towards", "spread", "fresh_noise", *more), fit, without=NOT_HERE)
     if found.worst > 1:
         return Verdict(name, "wrong", " ".join([*wrong, NONE_FITS]), tuple(named))
@@ -336,7 +352,7 @@ def _ddpm_walk(name: str, trace: Trace, more: Sequence[str]) -> Verdict:
     return _sampled(name, trace, wrong, named, [f"Agrees in all {n} moves.", *words, *found.guess.words])
 
 
-def _ddpm_times(told: list[float]) -> tuple[list[str], list[str], list[int] | None]:
+def _ddpm_times(told: list[float], divides: bool) -> tuple[list[str], list[str], list[int] | None]:
     """(what is wrong: a mistake's name, or a sentence; what else to say; the t of each move), None where nobody can tell."""
     down = list(range(T - 1, -1, -1))
     for way, index_of in INDEX_OF.items():
@@ -345,28 +361,28 @@ def _ddpm_times(told: list[float]) -> tuple[list[str], list[str], list[int] | No
             continue
         t = [round(v) for v in t]
         wrong = {mistakes.raw_t: ["raw_t"], mistakes.t_over_the_last: ["t_over_last"]}.get(way, [])
+        words = [DIVIDES] if wrong == ["raw_t"] and divides else []
+        wrong = [] if words else wrong
         if t == down:
-            return wrong, [], down
+            return wrong, words, down
         if t == [v + 1 for v in down]:
-            return wrong, [PAPER], down
+            return wrong, [PAPER, *words], down
         if t == down[:-1]:
-            said = (
-                "**the walk stops before t = 0**. range(T - 1, 0, -1) leaves out 0: the last little noise stays in the picture."
-            )
-            return [*wrong, said], [], t
+            return wrong, [STOPS_AT_ONE, *words], t
         if t == down[::-1]:
             return ["**the walk runs backwards**, from little noise to much: t falls from T - 1 to 0."], [], None
     first = ", ".join(f"{v:.4g}" for v in told[:3])
     return [f"It asks the unet {len(told)} times, at {first} ...; the course asks at t / T for t = {T - 1} down to 0."], [], None
 
 
-def _ddpm_move(guess: Guess, m: Moment, t: int, t_prev: int, first_z: Tensor | None, last: bool) -> Tensor:
+def _ddpm_move(guess: Guess, m: Moment, before: tuple[Tensor, ...], t: int, t_prev: int, first_z: Tensor | None) -> Tensor:
+    """context: which noise is meant, of those drawn after the unet was asked or, from -1 backwards, before."""
     p = guess.pieces
-    eps = _guided(p, m)
-    z = m.noises[guess.context] if guess.context < len(m.noises) else torch.full_like(m.x, 1e6)
+    eps, drawn = _guided(p, m), m.noises if guess.context >= 0 else before
+    z = drawn[guess.context] if -len(drawn) <= guess.context < len(drawn) else torch.full_like(m.x, 1e6)
     x0_hat = p.clip(p.one_step(schedule(), m.x, p.at(t) if t < T - 1 else t, eps))
     noise = p.fresh_noise(
-        p.spread(schedule(), torch.zeros_like(m.x), t, max(t_prev, CLEAN)), z, z if first_z is None else first_z, last
+        p.spread(schedule(), torch.zeros_like(m.x), t, max(t_prev, CLEAN)), z, z if first_z is None else first_z, t_prev == CLEAN
     )
     return p.towards(schedule(), x0_hat, m.x, t, max(t_prev, CLEAN)) + noise
 
@@ -468,7 +484,8 @@ def _start(trace: Trace) -> list[str]:
 
 def _sampled(name: str, trace: Trace, wrong: list[str], named: tuple[str, ...], words: list[str]) -> Verdict:
     if wrong:
-        return Verdict(name, "wrong", " ".join(wrong), named or ("start",))
+        said = [*wrong, _perhaps(named, trace)]
+        return Verdict(name, "wrong", " ".join(s for s in said if s), named or ("start",))
     return Verdict(name, "right", " ".join(w for w in (*words, precision(trace.dtype)) if w))
 
 

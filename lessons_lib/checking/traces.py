@@ -53,7 +53,7 @@ def trace_of(name: str, told: dict, arrays: dict[str, np.ndarray]) -> Trace:
     mine = {k.removeprefix(f"{name}."): v for k, v in arrays.items() if k.startswith(f"{name}.")}
     try:
         about = {k: list(told[k]) for k in ("t", "who", "ask", "training", "dtypes", "when", "kinds", "z_row", "randint")} | {
-            k: told[k] for k in ("out_dtype", "layout", "loss") if k in told
+            k: told[k] for k in ("out_dtype", "layout", "loss", "divides") if k in told
         }
         x, answer, z, out = (mine.get(k) for k in ("x", "answer", "z", "out"))
         rows, drawn = len(about["t"]), len(about["when"])
