@@ -377,9 +377,9 @@ class SmallModel(loop.Training):
 
     # log and sheets
 
-    def encode(self, prompts: list[str]) -> Tensor:
+    def encode(self, texts: list[str]) -> Tensor:
         with torch.no_grad():
-            return prompts.encode(self.tokenizer, self.encoder, prompts)
+            return prompts.encode(self.tokenizer, self.encoder, texts)
 
     def log(self, step: int, loss: float) -> None:
         """A line of log.jsonl: losses of the averaged network on the fixed sets, in all and by quarters of the schedule."""
