@@ -61,7 +61,7 @@ def theirs():
         g = torch.Generator().manual_seed(SEED)
         made = pipeline(
             prompt=PROMPT, timesteps=timesteps, guidance_scale=SCALE, generator=g, output_type="pt", clean_caption=False
-        ).images  # fmt: skip
+        ).images
         return (made * 2 - 1 if made.min() >= 0 else made)[0].numpy()
 
     return walk

@@ -85,9 +85,12 @@ def keep_test_digits(data: Path) -> None:
     index = np.concatenate([(test.labels == k).nonzero()[:OF_EACH, 0].numpy() for k in range(10)])
     buffer = io.BytesIO()
     np.savez_compressed(
-        buffer, images=test.images[index].numpy(), labels=test.labels[index].numpy(), trained_on=len(train),
+        buffer,
+        images=test.images[index].numpy(),
+        labels=test.labels[index].numpy(),
+        trained_on=len(train),
         average=train.images.double().mean(0).div(255).float().numpy(),
-    )  # fmt: skip
+    )
     PATH.parent.mkdir(parents=True, exist_ok=True)
     PATH.write_bytes(buffer.getvalue())
 

@@ -101,9 +101,17 @@ def sample(
 
 
 def move(
-    schedule: Schedule, xt: Tensor, x0_hat: Tensor, t: int, t_prev: int, z: Tensor | None,
-    *, eta: float = 1.0, variance: Tensor | None = None, variance_type: str = "fixed_small",
-) -> Tensor:  # fmt: skip
+    schedule: Schedule,
+    xt: Tensor,
+    x0_hat: Tensor,
+    t: int,
+    t_prev: int,
+    z: Tensor | None,
+    *,
+    eta: float = 1.0,
+    variance: Tensor | None = None,
+    variance_type: str = "fixed_small",
+) -> Tensor:
     """One move from t to t_prev, given x0_hat and the fresh noise z (None for none). See sample()."""
     if eta == 1:
         mean = schedule.posterior_mean(x0_hat, xt, t, t_prev)

@@ -16,11 +16,12 @@ with page.lesson_page("class") as lesson:
         "digit, and guidance can push from the one answer to the other."
     )
     page.question(
-        lesson.slug, "Why hide the class in one training picture of ten?",
+        lesson.slug,
+        "Why hide the class in one training picture of ten?",
         ["to train faster", "to learn an answer without it", "to forget the digits"],
         "Guidance needs `eps` with the class and without it. A network that never saw the class hidden would answer the empty "
         "vector with anything at all.",
-    )  # fmt: skip
+    )
 
     left, right = st.columns([1, 3], gap="large")
     with right, meanwhile(lesson.slug, "mnist", columns=COLUMNS):
@@ -36,9 +37,13 @@ with page.lesson_page("class") as lesson:
         last, settings = networks.last_epoch(NETWORK), networks.last_settings(NETWORK)
         with left:
             epoch = controls.select_slider(
-                lesson.slug, "epoch", networks.epochs_of(NETWORK), last, format_func=networks.describe,
+                lesson.slug,
+                "epoch",
+                networks.epochs_of(NETWORK),
+                last,
+                format_func=networks.describe,
                 help="the network at this moment of its training",
-            )  # fmt: skip
+            )
             scale = controls.slider(
                 lesson.slug, "guidance_scale", 0.0, 10.0, 5.0, 0.5, help="the course's gamma: 0 hides the class, 1 only tells it"
             )

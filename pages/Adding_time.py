@@ -21,11 +21,12 @@ with page.lesson_page("time") as lesson:
         "can walk: remove a little, look again, 300 times in the course."
     )
     page.question(
-        lesson.slug, "If the network is told t is half of what it is, what will the walk leave?",
+        lesson.slug,
+        "If the network is told t is half of what it is, what will the walk leave?",
         ["the same digits", "extra strokes", "blurred digits"],
         "Extra strokes: it believes the picture cleaner than it is, and takes what is noise for ink. Told the picture is noisier "
         "than it is, it leaves grain instead. Try both below: the switch really runs.",
-    )  # fmt: skip
+    )
 
     left, right = st.columns([1, 3], gap="large")
     with left:
@@ -33,9 +34,11 @@ with page.lesson_page("time") as lesson:
             lesson.slug, "num_inference_steps", (10, 20, 30, 50, 100, 300), 30, help="300 is the course's, every timestep"
         )
         variance_type = controls.choice(
-            lesson.slug, "variance_type", ["fixed_large", "fixed_small"],
+            lesson.slug,
+            "variance_type",
+            ["fixed_large", "fixed_small"],
             help="the noise put back at each move: beta, as the course has it, or the smaller posterior variance",
-        )  # fmt: skip
+        )
         seed = controls.seed()
 
     with right, meanwhile(lesson.slug, "mnist", columns=COLUMNS):

@@ -43,9 +43,13 @@ with page.lesson_page("flow") as lesson:
         last, other = networks.last_epoch(NETWORK), networks.last_epoch(DIFFUSION)
         with left:
             epoch = controls.select_slider(
-                lesson.slug, "epoch", networks.epochs_of(NETWORK), last, format_func=networks.describe,
+                lesson.slug,
+                "epoch",
+                networks.epochs_of(NETWORK),
+                last,
+                format_func=networks.describe,
                 help="the flow-matching network at this moment of its training",
-            )  # fmt: skip
+            )
             steps = controls.select_slider(
                 lesson.slug, "num_inference_steps", (1, 2, 3, 5, 10, 20, 50), 3, help="Euler steps of the flow's walk"
             )
@@ -114,9 +118,12 @@ with page.lesson_page("flow") as lesson:
             n = len(path)
             page.section("Every step of the flow")
             filmstrip(
-                path, f"{lesson.slug}_strip_{convention}", columns=COLUMNS, alt=pictures.describe(path.about),
+                path,
+                f"{lesson.slug}_strip_{convention}",
+                columns=COLUMNS,
+                alt=pictures.describe(path.about),
                 labels=IN_FLOW if in_flow else LABELS,
-            )  # fmt: skip
+            )
             pictures.downloads(path, f"flow-{epoch}-{seed}", columns=COLUMNS)
 
             page.section("One step, in either language")

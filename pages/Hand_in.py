@@ -27,13 +27,26 @@ with page.lesson_page("hand_in") as lesson:
     with st.container(horizontal=True):
         nothing = not chosen
         st.download_button(
-            "Hand-in as one page (HTML)", lambda: hand_in.as_html(author, chosen), "hand-in.html", "text/html", disabled=nothing,
-            on_click="ignore", type="primary", icon=":material/download:", key="hand_in_html",
-        )  # fmt: skip
+            "Hand-in as one page (HTML)",
+            lambda: hand_in.as_html(author, chosen),
+            "hand-in.html",
+            "text/html",
+            disabled=nothing,
+            on_click="ignore",
+            type="primary",
+            icon=":material/download:",
+            key="hand_in_html",
+        )
         st.download_button(
-            "Hand-in with every picture (ZIP)", lambda: hand_in.as_zip(author, chosen), "hand-in.zip", "application/zip",
-            disabled=nothing, on_click="ignore", icon=":material/folder_zip:", key="hand_in_zip",
-        )  # fmt: skip
+            "Hand-in with every picture (ZIP)",
+            lambda: hand_in.as_zip(author, chosen),
+            "hand-in.zip",
+            "application/zip",
+            disabled=nothing,
+            on_click="ignore",
+            icon=":material/folder_zip:",
+            key="hand_in_zip",
+        )
     if nothing:
         st.info("Nothing yet: open a lesson, press **Run**, and come back.", icon=":material/play_arrow:")
     if browser.kept().failed:

@@ -42,13 +42,24 @@ with page.lesson_page("hybrids", models=None) as lesson:
         for p in (far_prompt, near_prompt):
             pictures.unknown_words_hint(model, p)
         kernel_size = controls.select_slider(
-            lesson.slug, f"kernel_size_{name}", tuple(range(3, 34, 2)), default["kernel_size"], argument="kernel_size",
+            lesson.slug,
+            f"kernel_size_{name}",
+            tuple(range(3, 34, 2)),
+            default["kernel_size"],
+            argument="kernel_size",
             help="pixels; the course's 33 at 64x64, scaled to this model's pictures",
-        )  # fmt: skip
+        )
         sigma = controls.slider(
-            lesson.slug, f"sigma_{name}", 0.2, 4.0, default["sigma"], 0.1, argument="sigma", label="width of the blur: sigma",
+            lesson.slug,
+            f"sigma_{name}",
+            0.2,
+            4.0,
+            default["sigma"],
+            0.1,
+            argument="sigma",
+            label="width of the blur: sigma",
             help="pixels; the course's 2 at 64x64, scaled to this model's pictures",
-        )  # fmt: skip
+        )
         guidance_scale = controls.slider(lesson.slug, "guidance_scale", 1.0, 15.0, model.guidance_scale, 0.5)
         num_images = controls.slider(lesson.slug, "num_images", 1, 8, 6, 1, help="each of its own seed: seed, seed + 1, ...")
         seed = controls.seed()
@@ -91,9 +102,13 @@ with page.lesson_page("hybrids", models=None) as lesson:
         one, two = st.columns(2)
         with one:
             drag_picture(
-                [film.final[chosen]], [f"from near: {made['near_prompt']}", f"from afar: {made['far_prompt']}"],
-                "distance: slide, drag the picture, or press space", alt, "hybrids_hand", motion="shrink",
-            )  # fmt: skip
+                [film.final[chosen]],
+                [f"from near: {made['near_prompt']}", f"from afar: {made['far_prompt']}"],
+                "distance: slide, drag the picture, or press space",
+                alt,
+                "hybrids_hand",
+                motion="shrink",
+            )
         with two:
             low = lowpass(picture, made["kernel_size"], made["sigma"])
             apart = to_uint8(torch.cat([low, (picture - low).clamp(-1, 1)])).numpy()

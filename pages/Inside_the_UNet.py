@@ -15,11 +15,12 @@ with page.lesson_page("unet") as lesson:
         "module that runs, not drawn from a diagram."
     )
     page.question(
-        lesson.slug, "Where does the network spend most of its multiplications?",
+        lesson.slug,
+        "Where does the network spend most of its multiplications?",
         ["in the middle, where it has most channels", "at 28 x 28, near the output", "evenly everywhere"],
         "Near the output: every channel is computed at 784 places there, and the skip connection doubles what comes in. The "
         "drawing shades each block by its multiply-adds (MA).",
-    )  # fmt: skip
+    )
 
     left, right = st.columns([1, 3], gap="large")
     with left:
@@ -58,12 +59,16 @@ with page.lesson_page("unet") as lesson:
         digits.table(
             [
                 {
-                    "block": b.name, "kind": b.kind, "takes": " x ".join(map(str, b.takes)), "gives": " x ".join(map(str, b.gives)),
-                    "parameters": b.parameters, "multiply-adds": b.multiply_adds,
+                    "block": b.name,
+                    "kind": b.kind,
+                    "takes": " x ".join(map(str, b.takes)),
+                    "gives": " x ".join(map(str, b.gives)),
+                    "parameters": b.parameters,
+                    "multiply-adds": b.multiply_adds,
                 }
                 for b in blocks
             ]
-        )  # fmt: skip
+        )
 
     page.section("A digit on its way through")
     if digits.ships(network):
@@ -118,9 +123,14 @@ with page.lesson_page("unet") as lesson:
             if kind.classes:
                 scale = inside.condition_by_class(net, f"class{place}")
                 plots.heatmap(
-                    scale.numpy(), list(range(scale.shape[1])), [*digits.ALL_DIGITS, "none"], "channel", "class",
-                    f"{lesson.slug}_classes", middle=0,
-                )  # fmt: skip
+                    scale.numpy(),
+                    list(range(scale.shape[1])),
+                    [*digits.ALL_DIGITS, "none"],
+                    "channel",
+                    "class",
+                    f"{lesson.slug}_classes",
+                    middle=0,
+                )
                 st.caption(
                     f"class{place}: what every channel is multiplied by, for each digit and for no class; white switches a channel off."
                 )

@@ -11,10 +11,11 @@ with page.lesson_page("one_step") as lesson:
         "on the way to a diffusion model."
     )
     page.question(
-        lesson.slug, "Where will one pass through the trained network leave the digit?",
+        lesson.slug,
+        "Where will one pass through the trained network leave the digit?",
         ["as good as the original", "clean, but smoother", "still noisy"],
         "Clean, and smoother where the noise hid the stroke: squared error rewards the mean of all digits it could be.",
-    )  # fmt: skip
+    )
 
     left, right = digits.columns(lesson.slug)
     with left:
@@ -45,9 +46,13 @@ with page.lesson_page("one_step") as lesson:
     if shipped:
         page.section("Training, moment by moment")
         epoch = controls.select_slider(
-            lesson.slug, "epoch", networks.epochs_of("one_step"), networks.last_epoch("one_step"), format_func=networks.describe,
+            lesson.slug,
+            "epoch",
+            networks.epochs_of("one_step"),
+            networks.last_epoch("one_step"),
+            format_func=networks.describe,
             help="0 is the network before its first step",
-        )  # fmt: skip
+        )
         digits.loss_curve("one_step", f"{lesson.slug}_loss", epoch)
         ten, answers = digits.ten_cleaned(epoch, sigma, seed)
         pictures.in_a_row(ten, [f"z {k}" for k in range(10)], f"ten test digits at sigma {sigma:g}", wide=56)

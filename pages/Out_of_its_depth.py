@@ -11,11 +11,12 @@ with page.lesson_page("out_of_its_depth") as lesson:
         "*how noisy* the picture is, which is the next lesson."
     )
     page.question(
-        lesson.slug, "A network that only ever saw pure noise, scored by squared error: what does it paint?",
+        lesson.slug,
+        "A network that only ever saw pure noise, scored by squared error: what does it paint?",
         ["nothing, black", "a different digit each time", "one blurry mean of all digits"],
         "The mean. Where the input says nothing about the answer, no guess is nearer to all digits than their average; "
         "below is that average, and what our network, which was never trained on pure noise, does instead.",
-    )  # fmt: skip
+    )
 
     left, right = digits.columns(lesson.slug)
     with left:

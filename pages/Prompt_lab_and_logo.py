@@ -44,16 +44,20 @@ with page.lesson_page("prompts", models=None) as lesson:
         )
         if "emoji" in available():
             st.page_link(
-                lesson.file, label="Open this lesson on the small text-to-image model", icon=":material/arrow_outward:",
+                lesson.file,
+                label="Open this lesson on the small text-to-image model",
+                icon=":material/arrow_outward:",
                 query_params={**view.travelling(), "model": "emoji"},
-            )  # fmt: skip
+            )
     elif model.vocabulary is not None:
         what_the_model_knows(lesson.slug)
         page.section("How it learned")
         how_it_learned()
     else:
-        st.markdown("This model reads any words; where it runs on a file of embeddings, these are its prompts: "
-                    + ", ".join(quoted(p) for p in model.prompts[:40]))  # fmt: skip
+        st.markdown(
+            "This model reads any words; where it runs on a file of embeddings, these are its prompts: "
+            + ", ".join(quoted(p) for p in model.prompts[:40])
+        )
     model, own_words = embeddings_of_ones_own(lesson.slug, model)
 
     def asked(argument: str, default: str) -> str:
@@ -100,9 +104,14 @@ with page.lesson_page("prompts", models=None) as lesson:
         one, two = st.columns(2, gap="large")
         with one:
             drag_picture(
-                list(film.final), captions, "share: slide, drag the picture, or press the arrow keys", pictures.describe(made),
-                "prompts_hand", motion="step", start=50,
-            )  # fmt: skip
+                list(film.final),
+                captions,
+                "share: slide, drag the picture, or press the arrow keys",
+                pictures.describe(made),
+                "prompts_hand",
+                motion="step",
+                start=50,
+            )
         with two:
             page.equation(r"c=(1-w)\,c_{\text{from}}+w\,c_{\text{to}}")
             page.equation(r"\epsilon=\epsilon_u+\gamma\,(\epsilon(x_t,c)-\epsilon_u)")
@@ -126,9 +135,15 @@ with page.lesson_page("prompts", models=None) as lesson:
     with left:
         far, near = asked("logo_far", far_default), asked("logo_near", near_default)
         sigma = controls.slider(
-            lesson.slug, f"logo_sigma_{name}", 0.2, 4.0, default["sigma"], 0.1, argument="logo_sigma",
+            lesson.slug,
+            f"logo_sigma_{name}",
+            0.2,
+            4.0,
+            default["sigma"],
+            0.1,
+            argument="logo_sigma",
             help="pixels; the smaller, the more belongs to logo_far",
-        )  # fmt: skip
+        )
         st.caption("seed and guidance_scale are those above.")
     words = {"logo_far": far, "logo_near": near, "sigma": sigma}
     logo_about = prompts.about_logo(model, **words, seed=seed, guidance_scale=guidance_scale)
@@ -161,9 +176,13 @@ with page.lesson_page("prompts", models=None) as lesson:
         own = {**made, "seed": seeds[chosen], "num_images": 1}
         with left:
             drag_picture(
-                [logo.final[chosen]], [f"from near: {made['logo_near']}", f"from afar: {made['logo_far']}"],
-                "distance: slide, drag the picture, or press space", pictures.describe(own), "prompts_logo_hand", motion="shrink",
-            )  # fmt: skip
+                [logo.final[chosen]],
+                [f"from near: {made['logo_near']}", f"from afar: {made['logo_far']}"],
+                "distance: slide, drag the picture, or press space",
+                pictures.describe(own),
+                "prompts_logo_hand",
+                motion="shrink",
+            )
         with right:
             larger = None
             if model.prompt_kind == "words":

@@ -47,10 +47,11 @@ with page.lesson_page("train") as lesson:
         "Press **Train** and watch digits emerge from the same noise, over and over."
     )
     page.question(
-        lesson.slug, "The loss falls fast in the first hundred steps. Are there digits by then?",
+        lesson.slug,
+        "The loss falls fast in the first hundred steps. Are there digits by then?",
         ["yes, rough ones", "no, blobs", "yes, perfect ones"],
         "Mostly blobs: the first, easy part of the loss is learning what noise looks like. Shapes come while the curve looks flat.",
-    )  # fmt: skip
+    )
 
     with meanwhile(lesson.slug):
         from lessons_lib import kept as kept_files
@@ -109,8 +110,18 @@ with page.lesson_page("train") as lesson:
                 lesson.slug, f"num_digits_{mark}", counts, start.num_digits or 60_000, argument="num_digits"
             )
         seed = controls.seed()
-        settings = replace(start, network=network, num_hiddens=num_hiddens, epochs=epochs, batch_size=batch_size, lr=lr, sigma=sigma,
-                           num_digits=num_digits, seed=seed, optimizer=optimizer)  # fmt: skip
+        settings = replace(
+            start,
+            network=network,
+            num_hiddens=num_hiddens,
+            epochs=epochs,
+            batch_size=batch_size,
+            lr=lr,
+            sigma=sigma,
+            num_digits=num_digits,
+            seed=seed,
+            optimizer=optimizer,
+        )
         if st.button("Train", type="primary", icon=":material/play_arrow:"):
             with one_sentence():
                 key = secrets.token_urlsafe(16)

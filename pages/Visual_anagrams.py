@@ -95,8 +95,15 @@ with page.lesson_page("anagrams", models=None) as lesson:
         alt = f"{made['model']}, seed {seeds[chosen]}"
         one, two = st.columns(2)
         with one:
-            drag_picture(both, words, f"{view.name}: slide, drag the picture, or press space", alt, "anagrams_hand",
-                           motion=motion, degrees=degrees)  # fmt: skip
+            drag_picture(
+                both,
+                words,
+                f"{view.name}: slide, drag the picture, or press space",
+                alt,
+                "anagrams_hand",
+                motion=motion,
+                degrees=degrees,
+            )
         with two:
             pictures.in_a_row(torch.stack([torch.from_numpy(b) for b in both]).numpy(), words, alt, wide=150)
             if model.judge is not None:

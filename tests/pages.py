@@ -35,8 +35,18 @@ def address(at: AppTest) -> dict[str, str]:
     return at.session_state["_view"].told[1]
 
 
-WIDGETS = ("slider", "select_slider", "selectbox", "segmented_control", "radio", "toggle", "checkbox", "text_input",
-           "text_area", "number_input")  # fmt: skip
+WIDGETS = (
+    "slider",
+    "select_slider",
+    "selectbox",
+    "segmented_control",
+    "radio",
+    "toggle",
+    "checkbox",
+    "text_input",
+    "text_area",
+    "number_input",
+)
 
 
 def widgets(at: AppTest) -> dict:

@@ -65,8 +65,10 @@ def test_turning_asks_no_server_and_stays_where_it_is_left(browser_page, app_url
     page.on("websocket", lambda ws: sent.append(ws.url))
     hand, slider = page.locator(".hand").first, page.locator(".hand input").first
     hand.focus()
-    page.evaluate("() => { window.runs = 0; new MutationObserver((all) => { for (const m of all) window.runs += 1; })"
-                  ".observe(document.querySelector('[data-testid=stApp]'), { attributes: true, attributeFilter: ['data-test-script-state'] }); }")  # fmt: skip
+    page.evaluate(
+        "() => { window.runs = 0; new MutationObserver((all) => { for (const m of all) window.runs += 1; })"
+        ".observe(document.querySelector('[data-testid=stApp]'), { attributes: true, attributeFilter: ['data-test-script-state'] }); }"
+    )
     page.keyboard.press(" ")
     assert slider.input_value() == "100"
     page.keyboard.press("ArrowLeft")

@@ -152,10 +152,26 @@ def no_clip(right, wrong, case):
     assert inside[1] < 0.85 * inside[0], "its hole shrinks"
 
 
-SYMPTOMS = {f.__name__: f for f in (
-    raw_t, guidance_sign, tables_alpha, alpha_for_alpha_bar, training_mode, wraps_round, no_sqrt, mask_inverted, start_last,
-    one_noise, last_noise, paste_at_t, no_noise, paste_clean, no_clip,
-)}  # fmt: skip
+SYMPTOMS = {
+    f.__name__: f
+    for f in (
+        raw_t,
+        guidance_sign,
+        tables_alpha,
+        alpha_for_alpha_bar,
+        training_mode,
+        wraps_round,
+        no_sqrt,
+        mask_inverted,
+        start_last,
+        one_noise,
+        last_noise,
+        paste_at_t,
+        no_noise,
+        paste_clean,
+        no_clip,
+    )
+}
 
 
 @pytest.mark.parametrize("case", bugs.CASES, ids=lambda c: c.bug)

@@ -46,12 +46,26 @@ def test_colours_lie_over_each_other():
 @pytest.mark.parametrize(
     "bad",
     [
-        None, "x", {}, [1], [[]], [["pen"]], [["pen", "#ffffff", 10]], [["pen", "#ffffff", 10, 1]], [["brush", "#ffffff", 10, 1, 1]],
-        [["pen", "red", 10, 1, 1]], [["pen", 7, 10, 1, 1]], [["pen", "#ffffff", 10, 1, "1"]], [["pen", "#ffffff", 10, 1, 10**9]],
-        [["pen", "#ffffff", 10, 1, float("nan")]], [["pen", "#ffffff", 10, 1, float("inf")]], [["pen", "#ffffff", True, 1, 1]],
-        [DOT] * (MAX_STROKES + 1), [["pen", "#ffffff", 9, *[1] * 50_000]],
+        None,
+        "x",
+        {},
+        [1],
+        [[]],
+        [["pen"]],
+        [["pen", "#ffffff", 10]],
+        [["pen", "#ffffff", 10, 1]],
+        [["brush", "#ffffff", 10, 1, 1]],
+        [["pen", "red", 10, 1, 1]],
+        [["pen", 7, 10, 1, 1]],
+        [["pen", "#ffffff", 10, 1, "1"]],
+        [["pen", "#ffffff", 10, 1, 10**9]],
+        [["pen", "#ffffff", 10, 1, float("nan")]],
+        [["pen", "#ffffff", 10, 1, float("inf")]],
+        [["pen", "#ffffff", True, 1, 1]],
+        [DOT] * (MAX_STROKES + 1),
+        [["pen", "#ffffff", 9, *[1] * 50_000]],
     ],
-)  # fmt: skip
+)
 def test_what_is_no_drawing_is_said(bad):
     with pytest.raises(LessonsError, match="drawing"):
         checked(bad)

@@ -59,9 +59,15 @@ def zipped(files: dict, packed=zipfile.ZIP_DEFLATED) -> bytes:
 # --- pictures as a person sees them -------------------------------------------------------------------------------------
 
 FORMATS = {
-    "PNG": {}, "JPEG": {"quality": 95}, "WEBP": {"lossless": True}, "GIF": {}, "BMP": {}, "TIFF": {},
-    "HEIF": {"quality": 95}, "AVIF": {"quality": 95},
-}  # fmt: skip
+    "PNG": {},
+    "JPEG": {"quality": 95},
+    "WEBP": {"lossless": True},
+    "GIF": {},
+    "BMP": {},
+    "TIFF": {},
+    "HEIF": {"quality": 95},
+    "AVIF": {"quality": 95},
+}
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -79,9 +85,15 @@ def test_formats_that_are_not_named_do_not_open(kind):
 
 
 def as_held(orientation: int) -> Image.Image:
-    undo = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
-            5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,
-            8: Image.Transpose.ROTATE_270}  # fmt: skip
+    undo = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
     return CORNER.transpose(undo[orientation]) if orientation in undo else CORNER
 
 
@@ -323,12 +335,23 @@ def test_what_is_too_large_says_so(name):
 @pytest.mark.parametrize(
     "content",
     [
-        header((10**12,)), header((10**6, 10**6, 10**6)), header((2**63,)), header((-1,)), header((-5, -5)), header((1000,)),
-        header((1,), "|V2000000000"), header((10**9,), version=(2, 0)), b"\x93NUMPY\x02\x00\xff\xff\xff\xff" + b" " * 99,
-        b"\x93NUMPY\x01\x00\xff\xff{", b"\x93NUMPY\x03\x00\x10\x00\x00\x00{}             \n", b"\x93NUMPY\x09\x00", b"", b"hello",
+        header((10**12,)),
+        header((10**6, 10**6, 10**6)),
+        header((2**63,)),
+        header((-1,)),
+        header((-5, -5)),
+        header((1000,)),
+        header((1,), "|V2000000000"),
+        header((10**9,), version=(2, 0)),
+        b"\x93NUMPY\x02\x00\xff\xff\xff\xff" + b" " * 99,
+        b"\x93NUMPY\x01\x00\xff\xff{",
+        b"\x93NUMPY\x03\x00\x10\x00\x00\x00{}             \n",
+        b"\x93NUMPY\x09\x00",
+        b"",
+        b"hello",
         b"\x93NUMPY\x01\x00" + (9000).to_bytes(2, "little") + b"(" * 9000,
     ],
-)  # fmt: skip
+)
 def test_a_header_that_lies_is_no_array(content):
     with pytest.raises(LessonsError):
         arrays(zipped({"a.npy": content}), said=NO)
@@ -486,11 +509,17 @@ def test_what_is_no_state_dict(given):
 @pytest.mark.parametrize(
     "data",
     [
-        b"", b"{}", bytes(8), (2**63).to_bytes(8, "little") + b"{}", (2).to_bytes(8, "little") + b"[]",
-        (2).to_bytes(8, "little") + b"{", (20000).to_bytes(8, "little") + b"[" * 20000, save({"a": torch.ones(9)})[:-1],
+        b"",
+        b"{}",
+        bytes(8),
+        (2**63).to_bytes(8, "little") + b"{}",
+        (2).to_bytes(8, "little") + b"[]",
+        (2).to_bytes(8, "little") + b"{",
+        (20000).to_bytes(8, "little") + b"[" * 20000,
+        save({"a": torch.ones(9)})[:-1],
         save({"a": torch.ones(9)}) + b"x",
     ],
-)  # fmt: skip
+)
 def test_what_is_no_safetensors_file(data):
     with pytest.raises(LessonsError, match="safetensors|empty"):
         tensors(data)
@@ -534,40 +563,63 @@ STATE = {"conv.weight": torch.randn(4, 1, 3, 3, generator=torch.Generator().manu
 FRAMES = [Image.fromarray(np.roll(NOISE, i, 0)) for i in range(3)]
 WHOLE = {
     "png": [
-        phone_photo("PNG"), saved(Image.fromarray(NOISE[..., 0].astype(np.uint16) * 257)), saved(INK.convert("1")),
-        saved(Image.merge("LA", (INK, INK))), saved(FRAMES[0], save_all=True, append_images=FRAMES[1:]),
+        phone_photo("PNG"),
+        saved(Image.fromarray(NOISE[..., 0].astype(np.uint16) * 257)),
+        saved(INK.convert("1")),
+        saved(Image.merge("LA", (INK, INK))),
+        saved(FRAMES[0], save_all=True, append_images=FRAMES[1:]),
         saved(Image.fromarray(NOISE).quantize(16), transparency=3),
     ],
     "jpeg": [
-        phone_photo("JPEG"), phone_photo("JPEG", progressive=True), saved(Image.fromarray(NOISE).convert("CMYK"), "JPEG"),
+        phone_photo("JPEG"),
+        phone_photo("JPEG", progressive=True),
+        saved(Image.fromarray(NOISE).convert("CMYK"), "JPEG"),
         saved(INK, "JPEG"),
     ],
     "webp": [
-        phone_photo("WEBP"), phone_photo("WEBP", lossless=True), saved(Image.merge("RGBA", (INK,) * 4), "WEBP"),
+        phone_photo("WEBP"),
+        phone_photo("WEBP", lossless=True),
+        saved(Image.merge("RGBA", (INK,) * 4), "WEBP"),
         saved(FRAMES[0], "WEBP", save_all=True, append_images=FRAMES[1:]),
     ],
     "gif": [
-        saved(Image.fromarray(NOISE), "GIF", comment=b"seed 180"), saved(FRAMES[0], "GIF", save_all=True, append_images=FRAMES[1:]),
+        saved(Image.fromarray(NOISE), "GIF", comment=b"seed 180"),
+        saved(FRAMES[0], "GIF", save_all=True, append_images=FRAMES[1:]),
         saved(Image.fromarray(NOISE).quantize(8), "GIF", transparency=2),
     ],
-    "bmp": [saved(Image.fromarray(NOISE), "BMP"), saved(INK.convert("1"), "BMP"), saved(INK, "BMP"), saved(CORNER.quantize(4), "BMP")],
+    "bmp": [
+        saved(Image.fromarray(NOISE), "BMP"),
+        saved(INK.convert("1"), "BMP"),
+        saved(INK, "BMP"),
+        saved(CORNER.quantize(4), "BMP"),
+    ],
     "tiff": [
-        phone_photo("TIFF"), saved(INK.convert("1"), "TIFF", compression="group4"), saved(Image.fromarray(NOISE), "TIFF", compression="jpeg"),
-        saved(Image.fromarray(NOISE[..., 0].astype(np.float32)), "TIFF"), saved(Image.fromarray(NOISE), "TIFF", compression="tiff_lzw"),
+        phone_photo("TIFF"),
+        saved(INK.convert("1"), "TIFF", compression="group4"),
+        saved(Image.fromarray(NOISE), "TIFF", compression="jpeg"),
+        saved(Image.fromarray(NOISE[..., 0].astype(np.float32)), "TIFF"),
+        saved(Image.fromarray(NOISE), "TIFF", compression="tiff_lzw"),
         saved(FRAMES[0], "TIFF", save_all=True, append_images=FRAMES[1:]),
     ],
-    "heic": [phone_photo("HEIF"), saved(Image.merge("RGBA", (INK,) * 4), "HEIF"), saved(FRAMES[0], "HEIF", save_all=True, append_images=FRAMES[1:])],
+    "heic": [
+        phone_photo("HEIF"),
+        saved(Image.merge("RGBA", (INK,) * 4), "HEIF"),
+        saved(FRAMES[0], "HEIF", save_all=True, append_images=FRAMES[1:]),
+    ],
     "avif": [phone_photo("AVIF", speed=9), saved(FRAMES[0], "AVIF", save_all=True, append_images=FRAMES[1:], speed=9)],
     "npz": [some_arrays(), npz(a=NOISE)],
     "zip": [some_hand_in(), zipped({"hand_in.json": "{}"}, zipfile.ZIP_STORED)],
     "safetensors": [save(STATE, {"settings": "{}"}), save({"a": torch.ones(2).bfloat16()})],
     "pt": [torch_saved(STATE), torch_saved({"": torch.zeros(1, 7, 8).half(), "a cat": torch.ones(1, 7, 8).half()})],
     "json": [json.dumps({"author": "Ada", "records": [{"slug": "flow", "noted": [1.5, None, True]}]}).encode()],
-}  # fmt: skip
+}
 OPENERS = {
-    "npz": lambda d: arrays(d, said=NO), "zip": lambda d: unzip(d, said=NO), "safetensors": tensors, "pt": weights,
+    "npz": lambda d: arrays(d, said=NO),
+    "zip": lambda d: unzip(d, said=NO),
+    "safetensors": tensors,
+    "pt": weights,
     "json": lambda d: json_of(d, NO),
-}  # fmt: skip
+}
 
 
 def damaged(rng: random.Random, whole: list[bytes], others: list[bytes]) -> bytes:

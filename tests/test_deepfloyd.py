@@ -17,12 +17,25 @@ def tiny_unet(in_channels, size, **more):
     from diffusers import UNet2DConditionModel
 
     return UNet2DConditionModel(
-        sample_size=size, in_channels=in_channels, out_channels=6, layers_per_block=1, block_out_channels=(32, 64),
-        down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"), mid_block_type="UNetMidBlock2DSimpleCrossAttn",
-        up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"), cross_attention_dim=32, encoder_hid_dim=WIDTH,
-        encoder_hid_dim_type="text_proj", attention_head_dim=32, norm_num_groups=8, resnet_time_scale_shift="scale_shift",
-        addition_embed_type="text", addition_embed_type_num_heads=8, time_embedding_type="positional", **more,
-    )  # fmt: skip
+        sample_size=size,
+        in_channels=in_channels,
+        out_channels=6,
+        layers_per_block=1,
+        block_out_channels=(32, 64),
+        down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+        up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
+        cross_attention_dim=32,
+        encoder_hid_dim=WIDTH,
+        encoder_hid_dim_type="text_proj",
+        attention_head_dim=32,
+        norm_num_groups=8,
+        resnet_time_scale_shift="scale_shift",
+        addition_embed_type="text",
+        addition_embed_type_num_heads=8,
+        time_embedding_type="positional",
+        **more,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +59,13 @@ def repository(tmp_path_factory):
     }
     checker = IFSafetyChecker(CLIPConfig(projection_dim=8, vision_config={**vision, "projection_dim": 8}))
     parts = {
-        "tokenizer": None, "text_encoder": None, "scheduler": scheduler, "safety_checker": checker,
-        "feature_extractor": CLIPImageProcessor(size=32, crop_size=32), "watermarker": None,
-    }  # fmt: skip
+        "tokenizer": None,
+        "text_encoder": None,
+        "scheduler": scheduler,
+        "safety_checker": checker,
+        "feature_extractor": CLIPImageProcessor(size=32, crop_size=32),
+        "watermarker": None,
+    }
     IFPipeline(unet=tiny_unet(3, 32).half(), **parts).save_pretrained(folder / "one", variant="fp16")
     second = tiny_unet(6, 64, class_embed_type="timestep").half()
     IFSuperResolutionPipeline(unet=second, image_noising_scheduler=scheduler, **parts).save_pretrained(

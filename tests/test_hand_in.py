@@ -19,9 +19,11 @@ DOT = "data:image/png;base64," + base64.b64encode(b"not really a picture").decod
 
 def record(slug="guidance", model="mnist", **changed):
     noted = (
-        Noted("heading", "A <b>heading</b>"), Noted("text", "**live** · prompt 3 · seed 7 · 1.0 s"),
-        Noted("picture", DOT, caption="guidance 5: 3 <99%>", alt="a three", width=96), Noted("equation", "x_t"),
-    )  # fmt: skip
+        Noted("heading", "A <b>heading</b>"),
+        Noted("text", "**live** · prompt 3 · seed 7 · 1.0 s"),
+        Noted("picture", DOT, caption="guidance 5: 3 <99%>", alt="a three", width=96),
+        Noted("equation", "x_t"),
+    )
     return Record(
         **{
             "slug": slug,
@@ -97,12 +99,21 @@ def with_record(**changed):
 @pytest.mark.parametrize(
     "data",
     [
-        b"", b"PK\x03\x04 cut short", b"<html>", zipped(other="x"), zipped(hand_in_json="{"), zipped(hand_in_json="[]"),
-        zipped(hand_in_json="{}"), with_record(slug="no such lesson"), with_record(link="javascript:alert(1)"),
-        with_record(noted=[{"kind": "picture", "content": "http://elsewhere/x.png"}]), with_record(noted=[{"kind": 3, "content": "x"}]),
-        with_record(noted=[{"other": 1}]), with_record(noted=7),
+        b"",
+        b"PK\x03\x04 cut short",
+        b"<html>",
+        zipped(other="x"),
+        zipped(hand_in_json="{"),
+        zipped(hand_in_json="[]"),
+        zipped(hand_in_json="{}"),
+        with_record(slug="no such lesson"),
+        with_record(link="javascript:alert(1)"),
+        with_record(noted=[{"kind": "picture", "content": "http://elsewhere/x.png"}]),
+        with_record(noted=[{"kind": 3, "content": "x"}]),
+        with_record(noted=[{"other": 1}]),
+        with_record(noted=7),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_hand_in_is_said(data):
     with pytest.raises(LessonsError, match="no hand-in|is empty"):
         from_zip(data)

@@ -181,9 +181,15 @@ def test_photos_held_sideways_are_upright(orientation):
     """Written as a camera does: the pixels turned, and a note in EXIF how."""
     upright = Image.new("RGB", (60, 40), "blue")
     ImageDraw.Draw(upright).rectangle((0, 0, 29, 19), "red")  # red is top left
-    undo = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
-            5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,
-            8: Image.Transpose.ROTATE_270}  # fmt: skip
+    undo = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
     exif = Image.Exif()
     exif[0x0112] = orientation
     held = upright.transpose(undo[orientation]) if orientation in undo else upright

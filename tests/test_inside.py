@@ -26,10 +26,14 @@ def question() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return torch.randn(2, 1, 28, 28, generator=g), torch.tensor([0.2, 0.7]), torch.eye(10)[[3, 8]]
 
 
-@pytest.mark.parametrize(("D", "conditions", "parameters"), [
-    (128, {}, 7_891_073), (64, {"time_conditioned": True}, 1_996_417),
-    (64, {"time_conditioned": True, "num_classes": 10}, 2_019_201),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("D", "conditions", "parameters"),
+    [
+        (128, {}, 7_891_073),
+        (64, {"time_conditioned": True}, 1_996_417),
+        (64, {"time_conditioned": True, "num_classes": 10}, 2_019_201),
+    ],
+)
 def test_the_blocks_add_up_to_the_courses_networks(D, conditions, parameters):
     assert sum(b.parameters for b in inside.architecture(D, **conditions)) == parameters
 
@@ -48,9 +52,16 @@ def test_multiply_adds_agree_with_torchs_own_counter(conditions):
 def test_shapes_are_the_courses():
     gives = {b.name: b.gives for b in inside.architecture(64)}
     assert gives == {
-        "conv_in": (64, 28, 28), "down1": (64, 14, 14), "down2": (128, 7, 7), "flatten": (128, 1, 1), "unflatten": (128, 7, 7),
-        "up1": (64, 14, 14), "up2": (64, 28, 28), "conv_out": (64, 28, 28), "out": (1, 28, 28),
-    }  # fmt: skip
+        "conv_in": (64, 28, 28),
+        "down1": (64, 14, 14),
+        "down2": (128, 7, 7),
+        "flatten": (128, 1, 1),
+        "unflatten": (128, 7, 7),
+        "up1": (64, 14, 14),
+        "up2": (64, 28, 28),
+        "conv_out": (64, 28, 28),
+        "out": (1, 28, 28),
+    }
     takes = {b.name: b.takes for b in inside.architecture(64)}
     assert (takes["up1"], takes["up2"], takes["conv_out"]) == ((256, 7, 7), (128, 14, 14), (128, 28, 28))
 
@@ -132,10 +143,14 @@ def test_a_right_answer_is_the_clean_digit():
 
 @pytest.mark.parametrize(
     ("network", "first"),
-    [("time_conditioned", r"\text{unflatten}+t_1"), ("class_conditioned", r"c_1\odot\text{unflatten}+t_1"),
-     ("time_flow", r"\text{unflatten}\odot t_1"), ("class_flow", r"c_1\odot\text{unflatten}+t_1"),
-     ("flow_matching", r"c_1\odot\text{unflatten}\odot t_1")],
-)  # fmt: skip
+    [
+        ("time_conditioned", r"\text{unflatten}+t_1"),
+        ("class_conditioned", r"c_1\odot\text{unflatten}+t_1"),
+        ("time_flow", r"\text{unflatten}\odot t_1"),
+        ("class_flow", r"c_1\odot\text{unflatten}+t_1"),
+        ("flow_matching", r"c_1\odot\text{unflatten}\odot t_1"),
+    ],
+)
 def test_the_formula_is_what_the_network_does(network, first):
     """The LaTeX by name, and what up1 really takes, by hooks."""
     assert rf"\text{{up1}}\bigl({first}," in inside.conditioning_latex(KINDS[network])

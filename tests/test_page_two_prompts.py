@@ -191,8 +191,16 @@ def test_readings_count_the_worse_side():
     assert readings.captions([good], [180], ("6", "9")) == ["seed 180 · 6: 1st, 60% · 9: 2nd, 30%"]
     assert readings.captions(None, [180, 181], ("6", "9")) == ["seed 180", "seed 181"]
     assert [readings.ordinal(r) for r in (0, 1, 2, 3, 10, 11, 12, 20, 110)] == [
-        "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "111th",
-    ]  # fmt: skip
+        "1st",
+        "2nd",
+        "3rd",
+        "4th",
+        "11th",
+        "12th",
+        "13th",
+        "21st",
+        "111th",
+    ]
 
 
 def test_the_judge_reads_a_turned_six_as_nine():

@@ -708,10 +708,14 @@ def test_a_run_says_what_it_is_about_to_do(puppet):
 # ---- broken files ----
 
 BROKEN = {
-    "empty": b"", "cut short": b'{"settings": {"netw', "no text": b"\xff\xfe\x00\x80", "a list": b"[]", "null": b"null",
+    "empty": b"",
+    "cut short": b'{"settings": {"netw',
+    "no text": b"\xff\xfe\x00\x80",
+    "a list": b"[]",
+    "null": b"null",
     "another version": json.dumps({"settings": asdict(TINY) | {"hello": 1}, "data": None, "status": 5, "step": "x"}).encode(),
     "wrong kinds": json.dumps({"settings": asdict(TINY) | {"epochs": "ten"}, "data": None, "step": [1]}).encode(),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("how", BROKEN)

@@ -137,8 +137,15 @@ def test_no_noise_on_the_last_move(last, denoiser, variance_type, eta):
     """Wherever the walk ends, its last move is the same whatever the seed, and the one before is not."""
     ends = []
     for seed in (1, 2):
-        walk = sample(denoiser, LINEAR, XT, [90, 60, last] if last < 60 else [90, 60], eta=eta,
-                      variance_type=variance_type, generator=seeded(seed))  # fmt: skip
+        walk = sample(
+            denoiser,
+            LINEAR,
+            XT,
+            [90, 60, last] if last < 60 else [90, 60],
+            eta=eta,
+            variance_type=variance_type,
+            generator=seeded(seed),
+        )
         *_, step = walk
         ends.append(step)
     assert not torch.equal(ends[0].x_prev, ends[1].x_prev)

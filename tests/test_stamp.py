@@ -17,9 +17,14 @@ from tests.pages import opened, press
 from tests.test_decoders import CORNER, saved
 
 SAID = {
-    "Software": stamp.SOFTWARE, "lesson": "inpainting", "model_name": "mnist", "seed": "7", "prompt": "a café ☕ *x*",
-    "link": "http://elsewhere:8501/Inpainting?model=mnist&seed=7&inpainting_mask=bottom+half", "weights_sha256": "{}",
-}  # fmt: skip
+    "Software": stamp.SOFTWARE,
+    "lesson": "inpainting",
+    "model_name": "mnist",
+    "seed": "7",
+    "prompt": "a café ☕ *x*",
+    "link": "http://elsewhere:8501/Inpainting?model=mnist&seed=7&inpainting_mask=bottom+half",
+    "weights_sha256": "{}",
+}
 
 
 @pytest.fixture
@@ -135,10 +140,14 @@ def test_other_networks_are_named():
 @pytest.mark.parametrize(
     "said",
     [
-        {}, {"Software": "GIMP"}, {"Software": stamp.SOFTWARE}, {**SAID, "lesson": "../../etc"}, {**SAID, "lesson": "<b>"},
+        {},
+        {"Software": "GIMP"},
+        {"Software": stamp.SOFTWARE},
+        {**SAID, "lesson": "../../etc"},
+        {**SAID, "lesson": "<b>"},
         {"comment": json.dumps(SAID)[:-9]},
     ],
-)  # fmt: skip
+)
 def test_a_picture_from_elsewhere_is_one_sentence(said):
     with pytest.raises(LessonsError, match="says nothing about a lesson"):
         stamp.read(to_png(CORNER, said))
@@ -151,8 +160,16 @@ def test_a_gif_from_elsewhere_is_one_sentence(comment):
 
 
 @pytest.mark.parametrize(
-    "broken", [{"weights_sha256": "{"}, {"weights_sha256": "7"}, {"weights_sha256": '["a"]'}, {"link": "javascript:alert(1)"}, {"link": "::"}, {"link": "http://[x"}]
-)  # fmt: skip
+    "broken",
+    [
+        {"weights_sha256": "{"},
+        {"weights_sha256": "7"},
+        {"weights_sha256": '["a"]'},
+        {"link": "javascript:alert(1)"},
+        {"link": "::"},
+        {"link": "http://[x"},
+    ],
+)
 def test_broken_parts_of_a_stamp_do_not_matter(broken):
     assert stamp.read(to_png(CORNER, {**SAID, **broken})).lesson == "inpainting"
 

@@ -197,9 +197,13 @@ def test_our_walk_is_the_pipelines(emoji, scale, exact):
     pipeline.set_progress_bar_config(disable=True)
     timesteps = [950, 700, 400, 150, 0]
     theirs = pipeline(
-        prompt="a penguin", timesteps=timesteps, guidance_scale=scale, generator=torch.Generator().manual_seed(180),
-        output_type="pt", clean_caption=False,
-    ).images  # fmt: skip
+        prompt="a penguin",
+        timesteps=timesteps,
+        guidance_scale=scale,
+        generator=torch.Generator().manual_seed(180),
+        output_type="pt",
+        clean_caption=False,
+    ).images
     walk = from_noise(emoji, "a penguin", [180], guidance_scale=scale, timesteps=[*timesteps, CLEAN])
     *_, last = walk
     torch.testing.assert_close(
@@ -216,9 +220,15 @@ def test_stage_2_is_the_pipelines(emoji, exact):
     image = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     timesteps = [950, 600, 250, 0]
     theirs = pipeline(
-        image=image, prompt="a penguin", timesteps=timesteps, guidance_scale=1.0, noise_level=100, output_type="pt",
-        generator=torch.Generator().manual_seed(180), clean_caption=False,
-    ).images  # fmt: skip
+        image=image,
+        prompt="a penguin",
+        timesteps=timesteps,
+        guidance_scale=1.0,
+        noise_level=100,
+        output_type="pt",
+        generator=torch.Generator().manual_seed(180),
+        clean_caption=False,
+    ).images
     *_, last = upscale(upscaler, image, "a penguin", [180], timesteps=[*timesteps, CLEAN])
     ours = (last.x_prev.clamp(-1, 1) + 1) / 2
     torch.testing.assert_close(ours, (theirs.float() + 1) / 2 if theirs.min() < 0 else theirs, rtol=0, atol=1e-4)

@@ -51,10 +51,20 @@ def test_leaving_early_closes_every_walk():
     assert all(w.gi_frame is None for w in both)
 
 
-@pytest.mark.parametrize(("lie", "t", "amount", "told"), [
-    ("shifted", 100, 0, 100), ("shifted", 100, 0.1, 130), ("shifted", 250, 1, 299), ("shifted", 10, -1, 0),
-    ("scaled", 200, 0, 200), ("scaled", 200, -0.5, 100), ("frozen", 7, 0, 150), ("frozen", 7, -1, 0), ("frozen", 7, 1, 299),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("lie", "t", "amount", "told"),
+    [
+        ("shifted", 100, 0, 100),
+        ("shifted", 100, 0.1, 130),
+        ("shifted", 250, 1, 299),
+        ("shifted", 10, -1, 0),
+        ("scaled", 200, 0, 200),
+        ("scaled", 200, -0.5, 100),
+        ("frozen", 7, 0, 150),
+        ("frozen", 7, -1, 0),
+        ("frozen", 7, 1, 299),
+    ],
+)
 def test_what_a_lied_to_network_hears(lie, t, amount, told):
     heard = []
 
@@ -156,10 +166,15 @@ def test_the_course_walks_300_timesteps(tiny):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("network", "walk", "steps"), [
-    ("class_conditioned", class_.four_of_each, 12), ("class_conditioned", class_.four_of_each, 50),
-    ("flow_matching", flow.four_of_each_by_flow, 10), ("flow_matching", flow.four_of_each_by_flow, 50),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("network", "walk", "steps"),
+    [
+        ("class_conditioned", class_.four_of_each, 12),
+        ("class_conditioned", class_.four_of_each, 50),
+        ("flow_matching", flow.four_of_each_by_flow, 10),
+        ("flow_matching", flow.four_of_each_by_flow, 50),
+    ],
+)
 def test_what_ships_draws_the_digits_it_is_asked_for(network, walk, steps):
     read, _ = _digits.readings(end(walk(last_epoch(network), of_each=10, num_inference_steps=steps)))
     assert (read == torch.arange(10).repeat(10)).float().mean() >= 0.95

@@ -122,9 +122,12 @@ URL = "data:image/png;base64,iVBORw0KGgo="
 @pytest.mark.parametrize("typed", [*TYPED, "a\0b", "\ud83d", "</style><script>alert(1)</script>"])
 def test_the_saved_page_shows_it_and_asks_for_nothing(typed):
     noted = [
-        save.Noted("text", f"**live** · prompt {as_typed(typed)} · seed 3"), save.Noted("picture", URL, caption=typed, alt=typed),
-        save.Noted("heading", typed), save.Noted("code", typed), save.Noted("equation", typed),
-    ]  # fmt: skip
+        save.Noted("text", f"**live** · prompt {as_typed(typed)} · seed 3"),
+        save.Noted("picture", URL, caption=typed, alt=typed),
+        save.Noted("heading", typed),
+        save.Noted("code", typed),
+        save.Noted("equation", typed),
+    ]
     document = save.as_html(typed, "http://here/?a=1", typed, noted)
     document.encode()
     shown = Text(document.replace('href="http://here/?a=1"', ""))
@@ -136,9 +139,13 @@ def test_the_saved_page_shows_it_and_asks_for_nothing(typed):
 def test_a_foreign_hand_in_asks_for_nothing():
     evil = "**live** · ![x](http://h/t.png) [free](http://example.com) <http://example.com> <img src=http://h/t.png>"
     record = {
-        "slug": "flow", "model": "", "made": "![x](http://h/t.png)", "link": "", "notes": evil,
+        "slug": "flow",
+        "model": "",
+        "made": "![x](http://h/t.png)",
+        "link": "",
+        "notes": evil,
         "noted": [{"kind": "text", "content": evil}, {"kind": "picture", "content": URL, "caption": evil, "alt": evil}],
-    }  # fmt: skip
+    }
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as z:
         z.writestr("hand_in.json", json.dumps({"author": evil, "records": [record]}))
@@ -179,9 +186,11 @@ EVIL = [
 @pytest.mark.parametrize("slug", ["guidance", "inpainting", "anagrams", "hybrids", "prompts", "sdedit", "sampling"])
 def test_a_page_shows_it_as_it_was_typed(slug):
     names = {
-        "anagrams": ("prompt", "turned_prompt"), "hybrids": ("far_prompt", "near_prompt"), "sampling": ("prompts",),
+        "anagrams": ("prompt", "turned_prompt"),
+        "hybrids": ("far_prompt", "near_prompt"),
+        "sampling": ("prompts",),
         "prompts": ("from_prompt", "to_prompt", "logo_far", "search"),
-    }.get(slug, ("prompt",))  # fmt: skip
+    }.get(slug, ("prompt",))
     for typed in EVIL:
         link = {f"{slug}_{n}": typed for n in names} | ({"sdedit_with_prompt": "True"} if slug == "sdedit" else {})
         at = opened(slug, model="emoji", **link)

@@ -74,8 +74,10 @@ def picture(seed, *shape, size=0.9):
     """Smooth waves between -size and size, float32, the same on every machine."""
     r = np.random.RandomState(seed)
     y, x = np.mgrid[: shape[-2], : shape[-1]] / shape[-1]
-    waves = [[r.uniform(-1, 1) * np.sin(2 * np.pi * (r.randint(1, 4) * x + r.randint(1, 4) * y + r.uniform())) for _ in range(4)]
-             for _ in range(int(np.prod(shape[:-2])))]  # fmt: skip
+    waves = [
+        [r.uniform(-1, 1) * np.sin(2 * np.pi * (r.randint(1, 4) * x + r.randint(1, 4) * y + r.uniform())) for _ in range(4)]
+        for _ in range(int(np.prod(shape[:-2])))
+    ]
     made = np.array([sum(w) for w in waves]).reshape(shape)
     return (size * made / np.abs(made).max()).astype(np.float32)
 
@@ -114,8 +116,19 @@ class Log:
         self.random = np.random.RandomState(1000 + seed)
         self.asks = self.noises = 0
         self.x, self.answer, self.z = [], [], []
-        self.about = {"t": [], "who": [], "ask": [], "training": [], "dtypes": [], "when": [], "kinds": [], "z_row": [],
-                      "variances": [], "randint": [], "error": None}  # fmt: skip
+        self.about = {
+            "t": [],
+            "who": [],
+            "ask": [],
+            "training": [],
+            "dtypes": [],
+            "when": [],
+            "kinds": [],
+            "z_row": [],
+            "variances": [],
+            "randint": [],
+            "error": None,
+        }
 
     def rows(self, n):
         return range(n) if self.full else (0, n // 2) if n % 2 == 0 and n else (0,)
@@ -490,8 +503,11 @@ def part_a(what, log, layout, as_numpy, as_tensors, device):
     a = squared_cosine()
     x0, noise = given["x0"], given["noise"]
     noisy = {t: math.sqrt(a[t]) * x0 + math.sqrt(1 - a[t]) * noise for t in (FORWARD_T[1], TIMESTEPS[I_START])}
-    start = {"one_step": noisy[FORWARD_T[1]], "iterative_denoise": noisy[TIMESTEPS[I_START]],
-             "iterative_denoise_cfg": noisy[TIMESTEPS[I_START]]}.get(what, x0)  # fmt: skip
+    start = {
+        "one_step": noisy[FORWARD_T[1]],
+        "iterative_denoise": noisy[TIMESTEPS[I_START]],
+        "iterative_denoise_cfg": noisy[TIMESTEPS[I_START]],
+    }.get(what, x0)
     pictures = {"picture": start, "mask": given["mask"], "eps_cond": given["eps_cond"], "eps_uncond": given["eps_uncond"]}
     pictures["noise"] = given["eps_cond"] if what == "one_step" else noise
     pictures = {k: lay_out(v, layout) for k, v in pictures.items()}
@@ -499,11 +515,20 @@ def part_a(what, log, layout, as_numpy, as_tensors, device):
         pictures = {k: v.cpu().numpy() for k, v in pictures.items()}
     embeds = [torch.full((1, 77, 4096), float(who), device=device) for who in (0, 1)]
     return pictures | {
-        "t": FORWARD_T[1], "i_start": I_START, "cond": embeds[1], "uncond": embeds[0], "scale": GAMMA,
+        "t": FORWARD_T[1],
+        "i_start": I_START,
+        "cond": embeds[1],
+        "uncond": embeds[0],
+        "scale": GAMMA,
         "timesteps": torch.tensor(TIMESTEPS) if as_tensors else list(TIMESTEPS),
-        "table": stage.scheduler.alphas_cumprod, "stage": stage, "net": stage.unet, "scheduler": stage.scheduler, "device": device,
-        "quiet": False, "seed": 0,
-    }  # fmt: skip
+        "table": stage.scheduler.alphas_cumprod,
+        "stage": stage,
+        "net": stage.unet,
+        "scheduler": stage.scheduler,
+        "device": device,
+        "quiet": False,
+        "seed": 0,
+    }
 
 
 def part_b(what, log, one_hot, schedule, device):
@@ -511,11 +536,24 @@ def part_b(what, log, one_hot, schedule, device):
     digits = torch.from_numpy(inputs()["digits"]).to(device)
     labels = torch.tensor(LABELS, device=device)
     return {
-        "net": DigitsUnet(log, flow="fm" in what).to(device), "schedule": schedule, "picture": digits, "wh": (28, 28), "seed": 0,
-        "c": torch.nn.functional.one_hot(labels, 10).float() if one_hot else labels, "p_uncond": 0.1, "scale": DIGITS_GAMMA,
-        "num_ts": FLOW_STEPS if "fm" in what else DIGITS_T, "sigma": SIGMA, "device": device, "beta1": 1e-4, "beta2": 0.02,
-        "in_channels": 1, "num_hiddens": 128 if what == "unconditional_unet" else 64, "num_classes": 10, "quiet": False,
-    }  # fmt: skip
+        "net": DigitsUnet(log, flow="fm" in what).to(device),
+        "schedule": schedule,
+        "picture": digits,
+        "wh": (28, 28),
+        "seed": 0,
+        "c": torch.nn.functional.one_hot(labels, 10).float() if one_hot else labels,
+        "p_uncond": 0.1,
+        "scale": DIGITS_GAMMA,
+        "num_ts": FLOW_STEPS if "fm" in what else DIGITS_T,
+        "sigma": SIGMA,
+        "device": device,
+        "beta1": 1e-4,
+        "beta2": 0.02,
+        "in_channels": 1,
+        "num_hiddens": 128 if what == "unconditional_unet" else 64,
+        "num_classes": 10,
+        "quiet": False,
+    }
 
 
 @contextlib.contextmanager
@@ -525,8 +563,13 @@ def lent(function, values):
     others = [f.__globals__ for f in mine.values() if isinstance(f, types.FunctionType)]  # helpers of another file
     places = {id(names): names for names in (mine, *(n for n in others if "stage_1" in n or "alphas_cumprod" in n))}
     lend = {"stage_1": values["stage"], "alphas_cumprod": values["stage"].scheduler.alphas_cumprod} if "stage" in values else {}
-    spare = {"prompt_embeds": values.get("cond"), "uncond_prompt_embeds": values.get("uncond"), "device": values["device"],
-             "strided_timesteps": values.get("timesteps"), "timesteps": values.get("timesteps")}  # fmt: skip
+    spare = {
+        "prompt_embeds": values.get("cond"),
+        "uncond_prompt_embeds": values.get("uncond"),
+        "device": values["device"],
+        "strided_timesteps": values.get("timesteps"),
+        "timesteps": values.get("timesteps"),
+    }
     old = []
     for names in places.values():
         lent_here = lend | {k: v for k, v in spare.items() if v is not None and k not in names}
@@ -596,9 +639,13 @@ def call_network(make, what):
         ways = {
             "unconditional_unet": [lambda: unet(x)],
             "time_unet": [lambda s=s: unet(x, t.view(s)) for s in shapes],
-            "class_unet": [lambda s=s, c=c, f=f: unet(x, c, t.view(s)) if f else unet(x, t.view(s), c)
-                           for c in (c, hot, hot[:, None, None]) for f in (True, False) for s in shapes],
-        }[what]  # fmt: skip
+            "class_unet": [
+                lambda s=s, c=c, f=f: unet(x, c, t.view(s)) if f else unet(x, t.view(s), c)
+                for c in (c, hot, hot[:, None, None])
+                for f in (True, False)
+                for s in shapes
+            ],
+        }[what]
         shape, error, told = None, None, []
         for m in unet.modules():
             if isinstance(m, torch.nn.Linear) and m.in_features == 1:  # the first of an FCBlock for time
@@ -622,8 +669,10 @@ def check_one(function, what, schedule, device):
         tries = [lambda: call_network(function, what)]
     elif what in ("forward", "one_step", "guidance", "iterative_denoise", "iterative_denoise_cfg", "image_to_image", "inpaint"):
         ways = [(layout, numpy, tensors) for numpy in (False, True) for layout in LAYOUTS for tensors in (False, True)]
-        tries = [lambda w=w: call(function, what, lambda log: part_a(what, log, *w, device), torch.tensor if w[2] else int)
-                 for w in ways]  # fmt: skip
+        tries = [
+            lambda w=w: call(function, what, lambda log: part_a(what, log, *w, device), torch.tensor if w[2] else int)
+            for w in ways
+        ]
     else:
         tries = [lambda h=h: call(function, what, lambda log: part_b(what, log, h, schedule, device)) for h in (False, True)]
     error = None

@@ -304,8 +304,10 @@ def _contexts(trace: Trace, more: Sequence[str]) -> tuple[list[Context], list[Co
 def _find(trace: Trace, times: list[int], more: Sequence[str]) -> Fit:
     """The best explanation of the moves."""
     usual, rare = _contexts(trace, more)
-    moves = {zero: _few(_moves(trace, times, trace.out[0] * 2 - 1 if zero else trace.out[0], "keep_outside" in more))
-             for zero in {c.from_zero for c in usual}}  # fmt: skip
+    moves = {
+        zero: _few(_moves(trace, times, trace.out[0] * 2 - 1 if zero else trace.out[0], "keep_outside" in more))
+        for zero in {c.from_zero for c in usual}
+    }
     allowed = [_allowed_in(m, trace.dtype) for m in moves[False]]
     first_z = next((n for n in (*trace.before[-1:], *(z for m in trace.moments for z in m.noises))), None)
 
@@ -343,11 +345,22 @@ def _moves(trace: Trace, times: list[int], result: Tensor, pastes: bool = False)
         who = max(m.answers)
         uncond = m.answers.get(0) if who == 1 else None
         half = len(m.answers[who]) // 2
-        moves.append(Move(
-            m.x, times[i], times[i + 1], m.answers[who][:half], None if uncond is None else uncond[:half],
-            m.answers[who][half:], None if uncond is None else uncond[half:], m.noises,
-            moments[i - 1].noises if i else trace.before, result if last else moments[i + 1].x, last, pastes,
-        ))  # fmt: skip
+        moves.append(
+            Move(
+                m.x,
+                times[i],
+                times[i + 1],
+                m.answers[who][:half],
+                None if uncond is None else uncond[:half],
+                m.answers[who][half:],
+                None if uncond is None else uncond[half:],
+                m.noises,
+                moments[i - 1].noises if i else trace.before,
+                result if last else moments[i + 1].x,
+                last,
+                pastes,
+            )
+        )
     return moves
 
 

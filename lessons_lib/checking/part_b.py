@@ -194,8 +194,11 @@ def _rows(trace: Trace) -> tuple[Tensor, Tensor, list[Tensor]] | None:
     if x is None or x.shape != (n, 1, 28, 28) or answer.shape != x.shape:
         return None
     flat = [torch.from_numpy(np.ascontiguousarray(v, np.float64)).flatten(1) for v in (x, answer)]
-    drawn = [] if z is None or z.shape[1:] != x.shape[1:] else [torch.from_numpy(z.astype(np.float64)).flatten(1)[i : i + n]
-                                                                for i in range(0, len(z) - n + 1, n)]  # fmt: skip
+    drawn = (
+        []
+        if z is None or z.shape[1:] != x.shape[1:]
+        else [torch.from_numpy(z.astype(np.float64)).flatten(1)[i : i + n] for i in range(0, len(z) - n + 1, n)]
+    )
     return flat[0], flat[1], drawn
 
 
@@ -223,10 +226,16 @@ def ddpm_forward(name: str, trace: Trace) -> Verdict:
 
     times = [(mistakes.time_of, "")] + [(mistakes.raw_t, DIVIDES)] * bool(trace.about.get("divides"))
     rights = [
-        Guess(replace(Pieces(), time_of=time_of), tuple(w for w, said in ((PAPER, offset), (SCALED, scaled), (word, word)) if said),
-              context=Batch(noise, offset, scaled))
-        for noise in range(len(drawn)) for offset in (0, -1) for scaled in (False, True) for time_of, word in times
-    ]  # fmt: skip
+        Guess(
+            replace(Pieces(), time_of=time_of),
+            tuple(w for w, said in ((PAPER, offset), (SCALED, scaled), (word, word)) if said),
+            context=Batch(noise, offset, scaled),
+        )
+        for noise in range(len(drawn))
+        for offset in (0, -1)
+        for scaled in (False, True)
+        for time_of, word in times
+    ]
     found = find(rights, ("forward", "noisy_input", "time_of", "at"), fit)
     if trace.uniform and found.worst <= 1 and apart(drawn[found.guess.context.noise].mean(), torch.tensor(0.5)) < 0.1:
         return Verdict(name, "wrong", "**uniform noise** (torch.rand) where normal noise (torch.randn) belongs.", ("uniform",))

@@ -71,9 +71,11 @@ def over_sigma(num_images: int = 100, sigmas: Sequence[float] = CURVE, seed: int
     for point in error_against_sigma(unet, x, sigmas, seed):
         yield {
             "sigma": point.sigma,
-            "noisy mse": point.noisy.mse, "noisy psnr": min(point.noisy.psnr, 100.0),  # JSON knows no infinity
-            "cleaned mse": point.cleaned.mse, "cleaned psnr": point.cleaned.psnr,
-        }  # fmt: skip
+            "noisy mse": point.noisy.mse,
+            "noisy psnr": min(point.noisy.psnr, 100.0),  # JSON knows no infinity
+            "cleaned mse": point.cleaned.mse,
+            "cleaned psnr": point.cleaned.psnr,
+        }
 
 
 PURE_NOISE = "pure_noise"

@@ -72,10 +72,14 @@ def architecture(
         def note(module, inputs, output, name=name):
             made.append(
                 Block(
-                    name, type(module).__name__, tuple(inputs[0].shape[1:]), tuple(output.shape[1:]), num_parameters(module),
+                    name,
+                    type(module).__name__,
+                    tuple(inputs[0].shape[1:]),
+                    tuple(output.shape[1:]),
+                    num_parameters(module),
                     cost.get(name, 0),
                 )
-            )  # fmt: skip
+            )
 
         for layer in child.modules():
             if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
@@ -209,9 +213,12 @@ def conditioning_latex(kind: Kind) -> str:
 
 
 CUTS: dict[str, tuple[str, ...]] = {
-    "none cut": (), "cut at 28 x 28": ("conv_in",), "cut at 14 x 14": ("down1",), "cut at 7 x 7": ("down2",),
+    "none cut": (),
+    "cut at 28 x 28": ("conv_in",),
+    "cut at 14 x 14": ("down1",),
+    "cut at 7 x 7": ("down2",),
     "all cut": tuple(SKIPS),
-}  # fmt: skip
+}
 
 
 def damage(network: str, *, time: float | None = None, num_images: int = 10) -> list[dict]:

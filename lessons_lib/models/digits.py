@@ -304,9 +304,20 @@ def open_digits() -> Model:
 
     epoch = shipped_epochs("class_conditioned")[-1]
     return Model(
-        name="mnist", title=TITLES["mnist"], about=f"class-conditioned UNet, D = {settings.num_hiddens}, epoch {epoch}",
-        schedule=settings.schedule, shape=(1, 28, 28), prompts=tuple("3012456789"), denoiser=denoiser,
-        class_of=digit, judge_name="digits", stride=10, guidance_scale=5.0, prompt_kind="digit", picture_kinds=("digit",),
-        prompt_of=lambda kind, name: name[:1] if kind == "digit" else "", pairs=PAIRS,
+        name="mnist",
+        title=TITLES["mnist"],
+        about=f"class-conditioned UNet, D = {settings.num_hiddens}, epoch {epoch}",
+        schedule=settings.schedule,
+        shape=(1, 28, 28),
+        prompts=tuple("3012456789"),
+        denoiser=denoiser,
+        class_of=digit,
+        judge_name="digits",
+        stride=10,
+        guidance_scale=5.0,
+        prompt_kind="digit",
+        picture_kinds=("digit",),
+        prompt_of=lambda kind, name: name[:1] if kind == "digit" else "",
+        pairs=PAIRS,
         no_upscaler="Digits have one stage: 28 pixels are all that MNIST has.",
-    )  # fmt: skip
+    )

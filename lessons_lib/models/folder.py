@@ -26,9 +26,19 @@ from lessons_lib.models.upscaler import Upscaler, upscaler_of
 from lessons_lib.schedule import Schedule
 
 PROMPTS = (
-    "a strawberry", "a penguin", "a pizza", "a rocket", "a cat", "a snowy mountain", "an old man", "a skull", "a man with a hat",
-    "a sunflower", "a fire", "a castle",
-)  # fmt: skip
+    "a strawberry",
+    "a penguin",
+    "a pizza",
+    "a rocket",
+    "a cat",
+    "a snowy mountain",
+    "an old man",
+    "a skull",
+    "a man with a hat",
+    "a sunflower",
+    "a fire",
+    "a castle",
+)
 PAIRS = {  # `python -m lessons_lib.lessons.keep anagrams hybrids --only measures` says how well the judge reads each
     "anagrams": (  # shapes and colours that go together when one of them is turned by 180 degrees
         ("a pear", "a light bulb"),

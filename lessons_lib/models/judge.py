@@ -20,9 +20,12 @@ from lessons_lib.errors import LessonsError
 from lessons_lib.places import CACHE
 
 FOLDERS = {
-    "digits": CACHE / "mnist" / "judge", "emoji": CACHE / "text_to_image" / "judge", "emoji_64": CACHE / "text_to_image" / "judge_64",
-    "choosing": CACHE / "text_to_image" / "judge_choosing", "reporting": CACHE / "text_to_image" / "judge_reporting",
-}  # fmt: skip
+    "digits": CACHE / "mnist" / "judge",
+    "emoji": CACHE / "text_to_image" / "judge",
+    "emoji_64": CACHE / "text_to_image" / "judge_64",
+    "choosing": CACHE / "text_to_image" / "judge_choosing",
+    "reporting": CACHE / "text_to_image" / "judge_reporting",
+}
 
 
 class Judge(nn.Module):
@@ -35,8 +38,17 @@ class Judge(nn.Module):
         temperature: what its logits are divided by, so that it is right as often as it is sure (Guo et al. 2017, arXiv:1706.04599).
     """
 
-    def __init__(self, classes: tuple[str, ...], channels: int, size: int, width: int, *, layers: int = 2, nothing: bool = False,
-                 temperature: float = 1.0) -> None:  # fmt: skip
+    def __init__(
+        self,
+        classes: tuple[str, ...],
+        channels: int,
+        size: int,
+        width: int,
+        *,
+        layers: int = 2,
+        nothing: bool = False,
+        temperature: float = 1.0,
+    ) -> None:
         super().__init__()
         self.classes, self.channels, self.size = classes, channels, size
         self.nothing, self.temperature = nothing, temperature
@@ -52,8 +64,12 @@ class Judge(nn.Module):
         for narrow, wide in zip(widths, widths[1:], strict=False):
             stages.append([nn.MaxPool2d(2), *stage(narrow, wide)])
         self.net = nn.Sequential(
-            *sum(stages, []), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.2), nn.Linear(widths[-1], len(classes) + nothing),
-        )  # fmt: skip
+            *sum(stages, []),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Dropout(0.2),
+            nn.Linear(widths[-1], len(classes) + nothing),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) in [-1, 1] -> (B, classes) logits; one more, the last, where it may say "nothing I know"."""

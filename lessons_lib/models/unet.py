@@ -69,9 +69,11 @@ class FCBlock(nn.Sequential):
 
     def __init__(self, in_features: int, out_features: int):
         super().__init__(
-            nn.Linear(in_features, out_features), nn.GELU(), nn.Linear(out_features, out_features),
+            nn.Linear(in_features, out_features),
+            nn.GELU(),
+            nn.Linear(out_features, out_features),
             nn.Unflatten(1, (out_features, 1, 1)),
-        )  # fmt: skip
+        )
 
 
 class UNet(nn.Module):

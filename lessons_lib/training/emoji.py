@@ -59,11 +59,27 @@ HELD_OUT_EVERY = 16  # of the pairs of thing and style, one in so many is never 
 HELD_OUT_TOO = (("penguin", "oil painting"),)
 
 SHEET_PROMPTS = (
-    "a rocket", "a skull", "a dog", "an old man", "a snowy mountain", "a pencil", "a castle", "a fire", "a man with a hat", "a cat",
-    "a penguin in twemoji style", "a guitar in shaded style", "a red car in blob style", "a pizza in ink style", "a strawberry",
-    "an oil painting of a snowy mountain", "an oil painting of a penguin", "an oil painting of an old man", "a lithograph of a skull",
+    "a rocket",
+    "a skull",
+    "a dog",
+    "an old man",
+    "a snowy mountain",
+    "a pencil",
+    "a castle",
+    "a fire",
+    "a man with a hat",
+    "a cat",
+    "a penguin in twemoji style",
+    "a guitar in shaded style",
+    "a red car in blob style",
+    "a pizza in ink style",
+    "a strawberry",
+    "an oil painting of a snowy mountain",
+    "an oil painting of a penguin",
+    "an oil painting of an old man",
+    "a lithograph of a skull",
     "a lithograph of a house",
-)  # fmt: skip
+)
 """What the trainer draws now and then, always from the same noise. The oil painting of a penguin is held out."""
 
 

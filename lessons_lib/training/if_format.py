@@ -39,8 +39,17 @@ def make_text_encoder(vocab_size: int) -> T5EncoderModel:
     return T5EncoderModel(T5Config(vocab_size=vocab_size, dropout_rate=0.0, **sizes)).eval()
 
 
-def make_unet(channels: tuple[int, ...] = (16, 48, 96, 192), *, size: int = 64, groups: int = 8, head: int = 64, time_width: int = 256,
-              attention_levels: int = 1, layers: int = 1, upscales: bool = False) -> UNet2DConditionModel:  # fmt: skip
+def make_unet(
+    channels: tuple[int, ...] = (16, 48, 96, 192),
+    *,
+    size: int = 64,
+    groups: int = 8,
+    head: int = 64,
+    time_width: int = 256,
+    attention_levels: int = 1,
+    layers: int = 1,
+    upscales: bool = False,
+) -> UNet2DConditionModel:
     """IF's own blocks, few and narrow: attention only in the innermost levels.
 
     Args: head: channels a head of attention. time_width: of the embedding of time and prompt that every block is told; four times the
@@ -50,14 +59,26 @@ def make_unet(channels: tuple[int, ...] = (16, 48, 96, 192), *, size: int = 64, 
     n, inner = len(channels), attention_levels
     extra = {"class_embed_type": "timestep"} if upscales else {}
     return UNet2DConditionModel(
-        sample_size=size, in_channels=6 if upscales else 3, out_channels=6, layers_per_block=layers, block_out_channels=channels,
+        sample_size=size,
+        in_channels=6 if upscales else 3,
+        out_channels=6,
+        layers_per_block=layers,
+        block_out_channels=channels,
         down_block_types=("DownBlock2D",) * (n - inner) + ("SimpleCrossAttnDownBlock2D",) * inner,
         mid_block_type="UNetMidBlock2DSimpleCrossAttn",
         up_block_types=("SimpleCrossAttnUpBlock2D",) * inner + ("UpBlock2D",) * (n - inner),
-        cross_attention_dim=channels[-1], encoder_hid_dim=TEXT_WIDTH, encoder_hid_dim_type="text_proj", attention_head_dim=head,
-        norm_num_groups=groups, act_fn="gelu", resnet_time_scale_shift="scale_shift", time_embedding_dim=time_width,
-        addition_embed_type="text", addition_embed_type_num_heads=8, **extra,
-    )  # fmt: skip
+        cross_attention_dim=channels[-1],
+        encoder_hid_dim=TEXT_WIDTH,
+        encoder_hid_dim_type="text_proj",
+        attention_head_dim=head,
+        norm_num_groups=groups,
+        act_fn="gelu",
+        resnet_time_scale_shift="scale_shift",
+        time_embedding_dim=time_width,
+        addition_embed_type="text",
+        addition_embed_type_num_heads=8,
+        **extra,
+    )
 
 
 OUTER = ("conv_in", "conv_out", "time_embedding", "add_embedding", "encoder_hid_proj", "class_embedding")
@@ -66,8 +87,13 @@ OUTER = ("conv_in", "conv_out", "time_embedding", "add_embedding", "encoder_hid_
 
 def make_scheduler() -> DDPMScheduler:
     """IF's own schedule, cosine with learned variance, for a network that answers v."""
-    return DDPMScheduler(num_train_timesteps=1000, beta_schedule="squaredcos_cap_v2", variance_type="learned_range",
-                         prediction_type="v_prediction", clip_sample=True)  # fmt: skip
+    return DDPMScheduler(
+        num_train_timesteps=1000,
+        beta_schedule="squaredcos_cap_v2",
+        variance_type="learned_range",
+        prediction_type="v_prediction",
+        clip_sample=True,
+    )
 
 
 def variance_tables(schedule: Schedule, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -102,10 +128,15 @@ def save_pipeline(folder: Path, tokenizer, text_encoder: nn.Module, unet: nn.Mod
     the two must agree for the pipeline to run as it is opened.
     """
     parts = {
-        "tokenizer": tokenizer, "text_encoder": text_encoder, "unet": copy.deepcopy(unet).half(),
-        "scheduler": make_scheduler(), "safety_checker": None, "feature_extractor": None, "watermarker": None,
+        "tokenizer": tokenizer,
+        "text_encoder": text_encoder,
+        "unet": copy.deepcopy(unet).half(),
+        "scheduler": make_scheduler(),
+        "safety_checker": None,
+        "feature_extractor": None,
+        "watermarker": None,
         "requires_safety_checker": False,
-    }  # fmt: skip
+    }
     if stage == 1:
         IFPipeline(**parts).save_pretrained(folder, safe_serialization=True)
     else:

@@ -180,8 +180,9 @@ class JudgeTraining(loop.Training):
         self.batch_size, self.total_steps = settings.batch_size, settings.steps
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
-            self.judge = Judge(examples.classes, examples.images.shape[1], settings.size, settings.width, layers=settings.layers,
-                               nothing=True).train()  # fmt: skip
+            self.judge = Judge(
+                examples.classes, examples.images.shape[1], settings.size, settings.width, layers=settings.layers, nothing=True
+            ).train()
         self.judge.to(memory_format=torch.channels_last)  # half as long again otherwise
         self.modules = {"judge": self.judge}
         last = f"net.{len(self.judge.net) - 1}."
@@ -250,10 +251,14 @@ def verdict(logits: Tensor, labels: Tensor, known: int) -> dict:
     ranks = (p[real, :known] > p[real].gather(1, labels[real][:, None])).sum(1)
     best = p[:, :known].amax(1)
     return {
-        "pictures": int(real.sum()), "top1": (ranks < 1).float().mean().item(), "top5": (ranks < 5).float().mean().item(),
-        "unsure_of_pictures": (best[real] < 0.5).float().mean().item(), "of_nothing": int((~real).sum()),
-        "unsure_of_nothing": (best[~real] < 0.5).float().mean().item(), "calibration_error": float(error),
-    }  # fmt: skip
+        "pictures": int(real.sum()),
+        "top1": (ranks < 1).float().mean().item(),
+        "top5": (ranks < 5).float().mean().item(),
+        "unsure_of_pictures": (best[real] < 0.5).float().mean().item(),
+        "of_nothing": int((~real).sum()),
+        "unsure_of_nothing": (best[~real] < 0.5).float().mean().item(),
+        "calibration_error": float(error),
+    }
 
 
 def emoji_examples() -> tuple[Examples, Examples, Examples]:

@@ -80,8 +80,9 @@ def generator(seed: int, number: int, stream: int = 0, device: torch.device | st
     return torch.Generator(device).manual_seed((seed * 1_000_003 + number) * 2 + stream)
 
 
-def run(training: Training, folder: Path, *, time_budget: float | None = None,
-        checkpoint_seconds: float = 240) -> Iterator[Progress]:  # fmt: skip
+def run(
+    training: Training, folder: Path, *, time_budget: float | None = None, checkpoint_seconds: float = 240
+) -> Iterator[Progress]:
     """Step the training until it is done, one Progress a step, going on from the folder's last checkpoint.
 
     Args: time_budget: seconds after which it saves and ends; None for no limit. checkpoint_seconds: how often the state is saved.

@@ -48,9 +48,18 @@ class Muon(torch.optim.Optimizer):
     Source: Jordan et al. 2024; the factor of rows and columns as in its code; AdamW: Loshchilov & Hutter 2019, arXiv:1711.05101.
     """
 
-    def __init__(self, matrices: Iterable[Tensor], others: Iterable[Tensor] = (), *, lr: float = 0.02, momentum: float = 0.95,
-                 lr_others: float = 8e-4, betas: tuple[float, float] = (0.9, 0.99), eps: float = 1e-8,
-                 weight_decay: float = 0.01) -> None:  # fmt: skip
+    def __init__(
+        self,
+        matrices: Iterable[Tensor],
+        others: Iterable[Tensor] = (),
+        *,
+        lr: float = 0.02,
+        momentum: float = 0.95,
+        lr_others: float = 8e-4,
+        betas: tuple[float, float] = (0.9, 0.99),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
         groups = []
         if matrices := list(matrices):
             if low := [tuple(p.shape) for p in matrices if p.ndim < 2]:

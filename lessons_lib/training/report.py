@@ -57,10 +57,14 @@ def measure(model, *, num_prompts: int = 200, guidance_scale: float = 3.0, seed:
     few = [prompts.caption(i) for i in spread(40)]
     a, b = (draw(model, few, seed=s, guidance_scale=guidance_scale) for s in (1, 2))
     return {
-        "made": time.strftime("%Y-%m-%d"), "model": model.about, "seed": seed, "guidance_scale": guidance_scale,
-        "trained": read(judge, x, asked), "held_out": read(judge, y, [c for c, _ in pairs]),
+        "made": time.strftime("%Y-%m-%d"),
+        "model": model.about,
+        "seed": seed,
+        "guidance_scale": guidance_scale,
+        "trained": read(judge, x, asked),
+        "held_out": read(judge, y, [c for c, _ in pairs]),
         "rms_between_two_seeds": round(metrics.mse(a, b).sqrt().mean().item(), 4),
-    }, x  # fmt: skip
+    }, x
 
 
 def read(judge, x: Tensor, asked: list[int]) -> dict:

@@ -50,9 +50,16 @@ NAME = r"r[0-9a-f]{7}"
 ENDED = ("finished", "failed", "cancelled")
 WORKER = (sys.executable, "-m", "lessons_lib.training.worker")
 WORDS = {  # what may stand in progress.json
-    "status": str, "said": str, "data": str, "step": int, "total_steps": int, "epoch": int,
-    "loss": (int, float, type(None)), "images_per_second": (int, float), "seconds_left": (int, float),
-}  # fmt: skip
+    "status": str,
+    "said": str,
+    "data": str,
+    "step": int,
+    "total_steps": int,
+    "epoch": int,
+    "loss": (int, float, type(None)),
+    "images_per_second": (int, float),
+    "seconds_left": (int, float),
+}
 
 
 @dataclass(frozen=True)
@@ -129,10 +136,21 @@ def watch(run: str) -> State:
         place = 1 + queue.index(folder) if folder in queue else 1
     samples = [(int(m[1]), p) for p in folder.glob("samples-*.png") if (m := re.fullmatch(r"samples-(\d+)", p.stem))]
     return State(
-        run, settings, progress.get("data", ""), status, _said(folder, status, progress), place, progress.get("step", 0),
-        progress.get("total_steps", 0), progress.get("epoch", 0), progress.get("loss"), progress.get("images_per_second", 0.0),
-        progress.get("seconds_left", 0.0), tuple(sorted(samples)), _curve(folder),
-    )  # fmt: skip
+        run,
+        settings,
+        progress.get("data", ""),
+        status,
+        _said(folder, status, progress),
+        place,
+        progress.get("step", 0),
+        progress.get("total_steps", 0),
+        progress.get("epoch", 0),
+        progress.get("loss"),
+        progress.get("images_per_second", 0.0),
+        progress.get("seconds_left", 0.0),
+        tuple(sorted(samples)),
+        _curve(folder),
+    )
 
 
 def pause(run: str) -> None:
@@ -342,9 +360,14 @@ def _start_worker(folder: Path) -> bool:
             command, passed = [*command, str(lock.fileno())], (lock.fileno(),)
         with open(folder / "errors.txt", "wb") as errors:
             worker = subprocess.Popen(
-                command, cwd=ROOT, start_new_session=True, pass_fds=passed,
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
-            )  # fmt: skip
+                command,
+                cwd=ROOT,
+                start_new_session=True,
+                pass_fds=passed,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+            )
     except OSError as e:
         raise LessonsError(f"Run {folder.name} cannot be started ({e.strerror}): free some memory and disk space.") from e
     finally:

@@ -269,8 +269,9 @@ class SmallModel(loop.Training):
     clip = 1.0
     side = 64
 
-    def __init__(self, settings: Settings, folder: Path, *, device: str = "cpu", pictures: emoji.Pictures | None = None,
-                 watch: bool = True) -> None:  # fmt: skip
+    def __init__(
+        self, settings: Settings, folder: Path, *, device: str = "cpu", pictures: emoji.Pictures | None = None, watch: bool = True
+    ) -> None:
         self.settings, self.folder, self.device = settings, Path(folder), torch.device(device)
         self.batch_size, self.read_every = settings.batch_size, 1 if self.device.type == "cpu" else 20
         of = emoji.pictures(self.side) if pictures is None else pictures
@@ -470,8 +471,9 @@ def passed(before: int, now: int, factor: float, first: int = FIRST_LOG) -> bool
     return before < first or math.floor(math.log(now / first, factor)) > math.floor(math.log(before / first, factor))
 
 
-def train(settings: Settings, folder: Path, *, device: str = "cpu", time_budget: float | None = None, start: Path | None = None,
-          **more) -> Iterator[loop.Progress]:  # fmt: skip
+def train(
+    settings: Settings, folder: Path, *, device: str = "cpu", time_budget: float | None = None, start: Path | None = None, **more
+) -> Iterator[loop.Progress]:
     """Train a stage in `folder`, going on from its last checkpoint, or if it has none from `start`: see begin_from()."""
     if start is not None:
         begin_from(Path(start), Path(folder), settings)

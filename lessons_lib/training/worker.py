@@ -73,9 +73,14 @@ def main(folder: Path, inherited: int | None = None) -> bool:
                     if not (folder / "start.json").exists():
                         raise _Wanted("cancel")  # somebody deleted the folder
                     tell(
-                        "running", step=p.step, total_steps=p.total_steps, epoch=p.epoch, loss=p.loss,
-                        images_per_second=p.images_per_second, seconds_left=p.seconds_left,
-                    )  # fmt: skip
+                        "running",
+                        step=p.step,
+                        total_steps=p.total_steps,
+                        epoch=p.epoch,
+                        loss=p.loss,
+                        images_per_second=p.images_per_second,
+                        seconds_left=p.seconds_left,
+                    )
                     wanted = runs.wanted(folder)
                     if wanted != "run":
                         raise _Wanted(wanted)

@@ -17,9 +17,18 @@ from lessons_lib.ui.components import component
 
 _CANVAS = component("canvas")
 COLOURS = {
-    "red": "#d62828", "black": "#111111", "white": "#ffffff", "orange": "#f77f00", "yellow": "#fcbf49", "green": "#2a9d3f",
-    "blue": "#1d6fd6", "purple": "#7b2cbf", "brown": "#7f4f24", "pink": "#ff8fab", "grey": "#8d99ae",
-}  # fmt: skip
+    "red": "#d62828",
+    "black": "#111111",
+    "white": "#ffffff",
+    "orange": "#f77f00",
+    "yellow": "#fcbf49",
+    "green": "#2a9d3f",
+    "blue": "#1d6fd6",
+    "purple": "#7b2cbf",
+    "brown": "#7f4f24",
+    "pink": "#ff8fab",
+    "grey": "#8d99ae",
+}
 WHITE, BLACK, MASK = "#ffffff", "#000000", "#ff3b81"
 
 
@@ -30,11 +39,15 @@ def drawing(page: str, shape: tuple[int, int, int]) -> tuple[Tensor, str] | None
     """
     grey = is_grey(shape)
     strokes = _canvas(
-        f"{page}_canvas", label="Paper to draw on", paper=BLACK if grey else WHITE, tools=["pen", "eraser", "rectangle"],
-        colours=None if grey else COLOURS, colour=WHITE if grey else COLOURS["red"],
+        f"{page}_canvas",
+        label="Paper to draw on",
+        paper=BLACK if grey else WHITE,
+        tools=["pen", "eraser", "rectangle"],
+        colours=None if grey else COLOURS,
+        colour=WHITE if grey else COLOURS["red"],
         widths={"thin": 60, "medium": 100, "thick": 150} if grey else {"thin": 35, "medium": 75, "thick": 160},
         presets=DIGIT_PRESETS if grey else PRESETS,
-    )  # fmt: skip
+    )
     layer = drawn(strokes)
     if not layer.getchannel("A").getbbox():
         return None
@@ -53,10 +66,17 @@ def mask_on(page: str, x0: Tensor) -> tuple[Tensor, str]:
     if name != "paint it":
         return preset_mask(name, size), name
     strokes = _canvas(
-        f"{page}_mask_canvas", label="Region to replace, painted on the picture", paper=WHITE, tools=["pen", "eraser", "rectangle"],
-        colours=None, colour=MASK, widths={"thin": 100, "medium": 220, "thick": 360}, opacity=0.6, presets={},
+        f"{page}_mask_canvas",
+        label="Region to replace, painted on the picture",
+        paper=WHITE,
+        tools=["pen", "eraser", "rectangle"],
+        colours=None,
+        colour=MASK,
+        widths={"thin": 100, "medium": 220, "thick": 360},
+        opacity=0.6,
+        presets={},
         picture=to_data_url(picture_of(to_uint8(x0).numpy())),
-    )  # fmt: skip
+    )
     painted = np.asarray(drawn(strokes).getchannel("A").resize((size, size), Image.Resampling.BOX))
     if painted.any():
         view.cannot_hold("your mask")

@@ -114,9 +114,19 @@ def peek(page: str, name: str, argument: str | None = None) -> Any:
 
 
 def _draw(
-    widget: Callable, page: str, name: str, default: Any, parse: Callable, fits: Callable, *, argument: str | None, label: str | None,
-    help: str | None, text: Callable[[Any], str] = view.as_text, **how,
-) -> Any:  # fmt: skip
+    widget: Callable,
+    page: str,
+    name: str,
+    default: Any,
+    parse: Callable,
+    fits: Callable,
+    *,
+    argument: str | None,
+    label: str | None,
+    help: str | None,
+    text: Callable[[Any], str] = view.as_text,
+    **how,
+) -> Any:
     """Draw one widget, its value taken from the link, from before, or its default. Returns the value.
 
     argument: the name in link and tooltip, where the key has another, such as one for each model. label: for people.
@@ -147,9 +157,18 @@ def _number(low, high) -> Callable[[Any], Any]:
 
 
 def slider(
-    page: str, name: str, low, high, value, step, *, label: str | None = None, argument: str | None = None,
-    help: str | None = None, format: str | None = None,
-):  # fmt: skip
+    page: str,
+    name: str,
+    low,
+    high,
+    value,
+    step,
+    *,
+    label: str | None = None,
+    argument: str | None = None,
+    help: str | None = None,
+    format: str | None = None,
+):
     """A number, clipped to its range whatever the link says."""
     how = {"min_value": low, "max_value": high, "step": step, "format": format}
     return _draw(st.slider, page, name, value, float, _number(low, high), argument=argument, label=label, help=help, **how)
@@ -173,9 +192,16 @@ def _one_of(options: Sequence, words: Callable[[Any], str] = str) -> tuple[Calla
 
 
 def select_slider(
-    page: str, name: str, options: Sequence, value, *, label: str | None = None, argument: str | None = None,
-    help: str | None = None, format_func=str,
-):  # fmt: skip
+    page: str,
+    name: str,
+    options: Sequence,
+    value,
+    *,
+    label: str | None = None,
+    argument: str | None = None,
+    help: str | None = None,
+    format_func=str,
+):
     """One of a few in order."""
     parse, fits = _one_of(options, format_func)
     how = {"options": options, "format_func": format_func}
@@ -183,9 +209,15 @@ def select_slider(
 
 
 def choice(
-    page: str, name: str, options: Sequence[str], *, default: str | None = None, label: str | None = None,
-    argument: str | None = None, help: str | None = None,
-) -> str:  # fmt: skip
+    page: str,
+    name: str,
+    options: Sequence[str],
+    *,
+    default: str | None = None,
+    label: str | None = None,
+    argument: str | None = None,
+    help: str | None = None,
+) -> str:
     """One of a few, as a row of buttons; never none."""
     default = default if default in options else options[0]
     how = {"options": options, "required": True, "wrap": True}
@@ -194,9 +226,15 @@ def choice(
 
 
 def select(
-    page: str, name: str, options: Sequence[str], *, default: str | None = None, label: str | None = None,
-    argument: str | None = None, help: str | None = None,
-) -> str:  # fmt: skip
+    page: str,
+    name: str,
+    options: Sequence[str],
+    *,
+    default: str | None = None,
+    label: str | None = None,
+    argument: str | None = None,
+    help: str | None = None,
+) -> str:
     """One of many."""
     default = default if default in options else options[0]
     parse, fits = _one_of(options)
@@ -212,9 +250,15 @@ def toggle(
 
 
 def text(
-    page: str, name: str, value: str, *, label: str | None = None, argument: str | None = None, help: str | None = None,
+    page: str,
+    name: str,
+    value: str,
+    *,
+    label: str | None = None,
+    argument: str | None = None,
+    help: str | None = None,
     max_chars: int = 300,
-) -> str:  # fmt: skip
+) -> str:
     """Words. What a link says beyond max_chars is left out, and that is told."""
     how = {"max_chars": max_chars, "argument": argument, "label": label, "help": help}
     wanted = view.peek(key_of(page, name), argument or name)

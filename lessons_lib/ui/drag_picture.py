@@ -14,9 +14,16 @@ _PICTURE = component("drag_picture")
 
 
 def drag_picture(
-    pictures: Sequence[np.ndarray], captions: Sequence[str], label: str, alt: str, key: str, *, motion: str, degrees: int = 0,
+    pictures: Sequence[np.ndarray],
+    captions: Sequence[str],
+    label: str,
+    alt: str,
+    key: str,
+    *,
+    motion: str,
+    degrees: int = 0,
     start: int = 0,
-) -> None:  # fmt: skip
+) -> None:
     """Show a picture that a slider, a drag, the arrow keys or space change without asking the server.
 
     Args: pictures: (C, H, W) uint8 each. captions: what is seen at the ends, or in each picture of a "step". motion: "turn" the
@@ -28,7 +35,14 @@ def drag_picture(
     for url, caption in zip(urls, captions, strict=False):
         save.note("picture", url, caption=caption, alt=f"{alt}, {caption}", width=size)
     data = {
-        "pictures": urls, "captions": list(captions), "label": label, "alt": alt, "motion": motion, "degrees": degrees,
-        "size": size, "start": start, "id": f"{key}-{motion}-{hash(tuple(urls))}",
-    }  # fmt: skip
+        "pictures": urls,
+        "captions": list(captions),
+        "label": label,
+        "alt": alt,
+        "motion": motion,
+        "degrees": degrees,
+        "size": size,
+        "start": start,
+        "id": f"{key}-{motion}-{hash(tuple(urls))}",
+    }
     _PICTURE(key=key, data=data)

@@ -227,9 +227,16 @@ def play_pairs(
 
 
 def play_each(
-    slug: str, model: str, takes: dict[str, Take], *, name: str = "film", shortcuts: bool = True, columns: int = 8,
-    stream_wide: int = 128, side_by_side: bool = True,
-) -> dict[str, Film | None]:  # fmt: skip
+    slug: str,
+    model: str,
+    takes: dict[str, Take],
+    *,
+    name: str = "film",
+    shortcuts: bool = True,
+    columns: int = 8,
+    stream_wide: int = 128,
+    side_by_side: bool = True,
+) -> dict[str, Film | None]:
     """Several walks under one Run, one after the other, each at its own place. Returns {title: film}; see play()."""
     key = f"{slug}_{name}_{model}"
     run, style = _buttons(key, name, shortcuts)

@@ -139,14 +139,21 @@ def bars(found: Sequence, seeds: Sequence[int], names: tuple[str, str], key: str
     fig = go.Figure()
     for which, (name, pattern) in enumerate(zip(names, ("", "/"), strict=True)):
         fig.add_bar(
-            x=[f"seed {seeds[i]}" for i in order], y=[found[i].sure[which] for i in order], name=html.escape(name),  # Plotly reads HTML
-            text=[ordinal(found[i].ranks[which]) for i in order], textposition="outside", cliponaxis=False,
+            x=[f"seed {seeds[i]}" for i in order],
+            y=[found[i].sure[which] for i in order],
+            name=html.escape(name),  # Plotly reads HTML
+            text=[ordinal(found[i].ranks[which]) for i in order],
+            textposition="outside",
+            cliponaxis=False,
             marker={"color": COLOURS[which], "pattern": {"shape": pattern}},
-        )  # fmt: skip
+        )
     fig.update_layout(
-        height=300, margin={"l": 8, "r": 8, "t": 40, "b": 8}, barmode="group", yaxis_title="judge's probability",
+        height=300,
+        margin={"l": 8, "r": 8, "t": 40, "b": 8},
+        barmode="group",
+        yaxis_title="judge's probability",
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.06, "x": 0},
-    )  # fmt: skip
+    )
     highest = max(max(f.sure) for f in found)
     fig.update_yaxes(range=[0, min(1.0, 1.25 * highest)], tickformat=".0%")
     _chart(fig, key)

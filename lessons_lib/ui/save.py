@@ -180,7 +180,12 @@ def save_this_lesson(slug: str, title: str, notes: str, weights: Callable[[], di
     shown = noted()
     link = view.url(slug)
     st.download_button(
-        "Save this lesson (HTML)", lambda: as_html(title, link, notes, shown, weights()), f"{slug}.html", "text/html",
-        key=f"{slug}_save", on_click="ignore", icon=":material/save:",
+        "Save this lesson (HTML)",
+        lambda: as_html(title, link, notes, shown, weights()),
+        f"{slug}.html",
+        "text/html",
+        key=f"{slug}_save",
+        on_click="ignore",
+        icon=":material/save:",
         help="one file with the pictures, settings, equations and your notes; opens offline",
-    )  # fmt: skip
+    )

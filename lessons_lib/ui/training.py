@@ -19,9 +19,14 @@ from lessons_lib.ui.plots import line_plot
 from lessons_lib.ui.typed import sentence
 
 WORDS = {
-    "queued": ":blue[waiting]", "running": ":green[training]", "paused": ":orange[paused]", "finished": ":green[finished]",
-    "failed": ":red[failed]", "cancelled": ":gray[stopped]", "interrupted": ":orange[interrupted]",
-}  # fmt: skip
+    "queued": ":blue[waiting]",
+    "running": ":green[training]",
+    "paused": ":orange[paused]",
+    "finished": ":green[finished]",
+    "failed": ":red[failed]",
+    "cancelled": ":gray[stopped]",
+    "interrupted": ":orange[interrupted]",
+}
 
 
 def duration(seconds: float) -> str:
@@ -173,11 +178,14 @@ def keep(run: str, moments: int = 5) -> dict:
     pick = sorted({round(i * (n - 1) / (moments - 1)) for i in range(moments)})
     speed = state.images_per_second
     kept = {
-        "made": time.strftime("%Y-%m-%d"), "network": s.network,
+        "made": time.strftime("%Y-%m-%d"),
+        "network": s.network,
         "about": f"{s.network.replace('_', '-')}, D = {s.num_hiddens}, {s.epochs} epochs, {state.data}, seed {s.seed}, {speed:.0f} images/s",
-        "seconds": round(state.step * s.batch_size / speed), "steps": state.losses[0], "losses": [round(x, 5) for x in state.losses[1]],
+        "seconds": round(state.step * s.batch_size / speed),
+        "steps": state.losses[0],
+        "losses": [round(x, 5) for x in state.losses[1]],
         "samples": [{"step": state.samples[i][0], "picture": to_data_url(Image.open(state.samples[i][1]))} for i in pick],
-    }  # fmt: skip
+    }
     (OPENINGS / "train.json").write_text(json.dumps(kept))
     return kept
 

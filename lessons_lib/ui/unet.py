@@ -35,8 +35,10 @@ def _box(name: str, x: float, y: float, wide: float, lines: Sequence[str], stren
     edge = 'stroke="#d55e00" stroke-width="3"' if name == chosen else 'stroke="currentColor" stroke-opacity="0.5"'
     high = 14 * (len(lines) + 1) + (14 if lines else 6)
     rect = f'<rect x="{x}" y="{y}" width="{wide}" height="{high}" rx="6" fill="#3b4cc0" fill-opacity="{strength:.2f}" {edge}/>'
-    words = [_text(x + wide / 2, y + 17 + 15 * i - (0 if lines else 3), line, 'font-weight="700"' if i == 0 else "")
-             for i, line in enumerate((name, *lines))]  # fmt: skip
+    words = [
+        _text(x + wide / 2, y + 17 + 15 * i - (0 if lines else 3), line, 'font-weight="700"' if i == 0 else "")
+        for i, line in enumerate((name, *lines))
+    ]
     return f'<g class="block" data-name="{name}">{rect}{"".join(words)}</g>'
 
 

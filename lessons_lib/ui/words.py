@@ -71,12 +71,23 @@ def how_it_learned() -> None:
     seen = [row["images"] for row in log]
     loss, read = st.columns(2, gap="large")
     with loss:
-        plots.line_plot({"loss": (seen, [row["loss"] for row in log])}, "pictures seen", "loss (mean squared error)", "words_loss",
-                        log_y=True, markers=True)  # fmt: skip
+        plots.line_plot(
+            {"loss": (seen, [row["loss"] for row in log])},
+            "pictures seen",
+            "loss (mean squared error)",
+            "words_loss",
+            log_y=True,
+            markers=True,
+        )
     with read:
         lines = {"read right at once": "top1", "in the first five": "top5"}
-        plots.line_plot({k: (seen, [100 * row[v] for row in log]) for k, v in lines.items()}, "pictures seen", "% of the prompts",
-                        "words_read", markers=True)  # fmt: skip
+        plots.line_plot(
+            {k: (seen, [100 * row[v] for row in log]) for k, v in lines.items()},
+            "pictures seen",
+            "% of the prompts",
+            "words_read",
+            markers=True,
+        )
     st.caption(
         f"Written down by the trainer every dozen minutes: on the right, what the judge reads in the same {len(SHEET_PROMPTS)} prompts "
         "drawn from the same noise. The loss has long stopped falling fast when the first things can be recognised."
@@ -104,9 +115,12 @@ def embeddings_of_ones_own(slug: str, model: Model) -> tuple[Model, bool]:
             "The file is checked, opened without running anything in it, and used on this page for as long as it is open."
         )
         file = st.file_uploader(
-            "embeddings", ["pt", "pth"], key=key, max_upload_size=decoders.WEIGHTS_MB,
+            "embeddings",
+            ["pt", "pth"],
+            key=key,
+            max_upload_size=decoders.WEIGHTS_MB,
             on_change=lambda: view.set_extra("embeddings", ""),
-        )  # fmt: skip
+        )
         if file is None:
             return model, False
         name = Path(file.name).name[-80:]
@@ -138,9 +152,14 @@ def print_size(picture: np.ndarray, about: dict, name: str) -> None:
     wide = picture.shape[-1] * -(-PRINT_PIXELS // picture.shape[-1])
     said = stamp.stamp(about)
     st.download_button(
-        f"Logo at print size (PNG, {wide} pixels)", lambda: logo_png(picture, said()), f"{name}.png", "image/png",
-        on_click="ignore", icon=":material/print:", key=f"{name}_print",
-    )  # fmt: skip
+        f"Logo at print size (PNG, {wide} pixels)",
+        lambda: logo_png(picture, said()),
+        f"{name}.png",
+        "image/png",
+        on_click="ignore",
+        icon=":material/print:",
+        key=f"{name}_print",
+    )
     st.caption(
         f"{wide} pixels are {wide / 300 * 2.54:.0f} cm at 300 dots an inch; model, prompts, seed and settings are written into the file."
     )
