@@ -182,6 +182,16 @@ LESSONS = (
         networks=("time_conditioned",),
     ),
     Lesson(
+        "perfect",
+        "The_perfect_denoiser",
+        "The perfect denoiser",
+        "B",
+        "What is best for the training digits, and why it only copies.",
+        minutes=15,
+        needs=("time",),
+        networks=("time_conditioned",),
+    ),
+    Lesson(
         "class",
         "Adding_class",
         "Adding class",

