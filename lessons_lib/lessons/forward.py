@@ -14,6 +14,7 @@ from lessons_lib.schedule import Schedule
 from lessons_lib.sources import clean_picture
 
 COURSE = (250, 500, 750)
+T = 1000
 SCHEDULES = {"cosine": Schedule.cosine, "linear": Schedule.linear}
 
 

@@ -177,13 +177,14 @@ def equation(latex: str) -> None:
     st.latex(latex)
 
 
-def show_source(*functions) -> None:
-    """The real source of what ran, read from the running code; not where solutions are hidden."""
+def show_source(*functions, titled: bool = True) -> None:
+    """The real source of what ran, read from the running code; not where solutions are hidden. titled: with a heading of its own."""
     import inspect
 
     if presenting() or not solutions():
         return
-    section("The code that ran")
+    if titled:
+        section("The code that ran")
     for tab, f in zip(st.tabs([f.__qualname__ for f in functions]), functions, strict=True):
         f = inspect.unwrap(f)
         path = inspect.getsourcefile(f) or ""
@@ -192,7 +193,7 @@ def show_source(*functions) -> None:
         save.note("code", inspect.getsource(f))
 
 
-def things_to_try(this: Lesson, links: Sequence[tuple]) -> None:
+def things_to_try(this: Lesson, links: Sequence[tuple], *, titled: bool = True) -> None:
     """Each a link that sets the controls, goes to the pictures and runs: (sentence, {argument: value}[, name of the walk]).
 
     All else is at the lesson's defaults, so that no link depends on what was pressed before it. A link that would change what
@@ -200,7 +201,8 @@ def things_to_try(this: Lesson, links: Sequence[tuple]) -> None:
     """
     if presenting():
         return
-    section("Things to try")
+    if titled:
+        section("Things to try")
     for text, values, *walk in links:
         if not set(values) & set(view.locks()):
             params = view.link_to_try(this.slug, values, *walk)

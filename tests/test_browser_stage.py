@@ -1,0 +1,107 @@
+"""The stage in a real browser: what matters is on one screen, and the picture follows the slider while it is dragged."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("playwright", reason="browser tests need playwright: pip install playwright")
+from playwright.sync_api import expect  # noqa: E402
+
+from lessons_lib.images import to_uint8  # noqa: E402
+from lessons_lib.lessons import forward  # noqa: E402
+from lessons_lib.pictures import picture_of  # noqa: E402
+from lessons_lib.sources import clean_picture  # noqa: E402
+from tests.browsing import visit, wait  # noqa: E402
+
+pytestmark = pytest.mark.browser
+
+ON_STAGE = ("forward",)
+CANVAS = ".st-key-forward_row canvas"
+WATCH = """() => {
+  const canvas = document.querySelector(".st-key-forward_row canvas");
+  window.drawn = [];
+  new MutationObserver(() => window.drawn.push([performance.now(), Number(canvas.dataset.t), Number(canvas.dataset.took)]))
+    .observe(canvas, { attributes: true, attributeFilter: ["data-t"] });
+}"""
+
+
+def pixels(page, what: str) -> np.ndarray:
+    """(H, W, 3) of a canvas."""
+    url = page.locator(what).evaluate("(e) => e.toDataURL()")
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB"))
+
+
+def noised(t: int) -> np.ndarray:
+    """What the lesson computes at its defaults, as the picture's bytes."""
+    about = forward.about(t=t)
+    x0 = clean_picture("photo", "cat", (3, about["size"], about["size"]))
+    return np.asarray(picture_of(to_uint8(forward.walk(about, x0, [t])).numpy()).convert("RGB"))
+
+
+@pytest.mark.parametrize("t", [0, 500, 999])
+def test_what_the_browser_mixes_is_what_add_noise_gives(browser_page, app_url, t):
+    visit(browser_page, app_url, "forward", t=str(t))
+    expect(browser_page.locator(CANVAS)).to_have_attribute("data-t", str(t))
+    assert np.array_equal(pixels(browser_page, CANVAS), noised(t))
+
+
+def test_the_picture_follows_the_slider_while_it_is_dragged(browser_page, app_url):
+    page = browser_page
+    visit(page, app_url, "forward")
+    expect(page.locator(CANVAS)).to_have_attribute("data-t", "500")
+    page.evaluate(WATCH)
+    thumb = page.locator(".st-key-forward_t [data-testid=stSliderThumbValue]").locator("..")
+    box = thumb.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for i in range(60):
+        page.mouse.move(x + i, y)
+    drawn = page.evaluate("() => window.drawn")
+    dragged = [t for _, t, _ in drawn]
+    assert len(set(dragged)) >= 30, f"{len(drawn)} pictures in 60 moves of the mouse"
+    assert max(took for _, _, took in drawn) < 1000 / 30, "slower than 30 frames a second"
+    assert "t=500" in page.url, "the address waits until the slider is let go"
+    last = int(page.locator(CANVAS).get_attribute("data-t"))
+    assert np.array_equal(pixels(page, CANVAS), noised(last))
+    page.mouse.up()
+    page.wait_for_url(lambda url: f"t={last}" in url)
+    wait(page)
+    expect(page.get_by_text(f"x_t at t = {last}", exact=True)).to_be_visible()
+    assert np.array_equal(pixels(page, CANVAS), noised(last))
+
+
+BOX = """(what) => [...document.querySelectorAll(what)].filter((e) => e.checkVisibility()).map((e) => {
+  const b = e.getBoundingClientRect(); return [b.top, b.bottom, b.left, b.right]; })"""
+
+
+@pytest.mark.parametrize("slug", ON_STAGE)
+def test_settings_and_picture_are_on_one_screen(browser_page, app_url, slug):
+    page = browser_page
+    page.set_viewport_size({"width": 1280, "height": 800})
+    visit(page, app_url, slug, model="emoji")
+    first = page.evaluate(BOX, ".st-key-stage_settings [data-testid=stWidgetLabel]")[0]
+    picture = page.evaluate(BOX, ".st-key-stage_picture img")
+    assert first[1] < 800
+    assert picture
+    assert picture[0][1] < 800, "the first picture is cut by the fold"
+    height = page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollHeight")
+    assert height <= 2.5 * 800
+
+
+@pytest.mark.parametrize("slug", ON_STAGE)
+def test_on_a_phone_the_first_control_and_the_picture_are_on_one_screen(browser_page, app_url, slug):
+    page = browser_page
+    page.set_viewport_size({"width": 390, "height": 844})
+    visit(page, app_url, slug, model="emoji")
+    first = page.evaluate(BOX, ".st-key-stage_settings [data-testid=stWidgetLabel]")[0]
+    picture = page.evaluate(BOX, ".st-key-stage_picture img")[0]
+    assert max(first[1], picture[1]) - min(first[0], picture[0]) < 844
+    sizes = page.evaluate(
+        "() => [document.querySelector('[data-testid=stMain]').scrollHeight, document.documentElement.scrollWidth]"
+    )
+    assert sizes[0] <= 5 * 844
+    assert sizes[1] <= 390
