@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from lessons_lib.places import ROOT
 
 PARTS = {"A": "Part A · a pretrained model", "B": "Part B · train your own"}
+YEARS = (2024, 2025)
+"""Of the course. Part A is the same in both; Part B walks by DDPM in 2024 and by flow matching in 2025."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,7 @@ class Lesson:
     page: its file in pages/, without ".py"; also its address. title, summary: for people.
     part: "A", "B", or "" for the contents page. minutes: how long a learner takes.
     needs: slugs of the lessons that it builds on.
-    wanted: what the course asks to be handed in of it, a phrase each.
+    wanted: what the course asks to be handed in of it in every year, a phrase each; wanted_2024, wanted_2025: in that year.
     networks: the digits' networks that it runs, beside the model that is chosen.
     """
 
@@ -30,6 +32,12 @@ class Lesson:
     needs: tuple[str, ...] = ()
     wanted: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
+    wanted_2024: tuple[str, ...] = ()
+    wanted_2025: tuple[str, ...] = ()
+
+    def wanted_in(self, year: int) -> tuple[str, ...]:
+        """What the course of that year asks to be handed in of it. Raises KeyError for a year that is none of YEARS."""
+        return self.wanted + {2024: self.wanted_2024, 2025: self.wanted_2025}[year]
 
     @property
     def file(self) -> str:
@@ -156,7 +164,7 @@ LESSONS = (
         "A UNet that cleans a digit in one go.",
         minutes=10,
         needs=("forward",),
-        wanted=("a digit at sigma 0 .. 1", "the training loss", "digits cleaned after epoch 1 and the last"),
+        wanted=("a digit at sigma 0, .2, .4, .5, .6, .8, 1", "the training loss", "test digits cleaned after epochs 1 and 5"),
         networks=("one_step",),
     ),
     Lesson(
@@ -167,8 +175,9 @@ LESSONS = (
         "The same UNet on noise it was never trained on.",
         minutes=10,
         needs=("one_step",),
-        wanted=("the denoiser away from its training noise", "the denoiser trained on pure noise"),
+        wanted=("the trained denoiser at the other sigmas",),
         networks=("one_step", "pure_noise"),
+        wanted_2025=("the denoiser trained on pure noise: loss, samples after epochs 1 and 5, and why they look so",),
     ),
     Lesson(
         "time",
@@ -178,8 +187,8 @@ LESSONS = (
         "Tell the network how noisy the picture is, and it can walk.",
         minutes=15,
         needs=("out_of_its_depth",),
-        wanted=("the training loss", "samples through the training"),
         networks=("time_conditioned",),
+        wanted_2024=("the training loss", "samples after epochs 1, 5 and 20"),
     ),
     Lesson(
         "perfect",
@@ -199,8 +208,8 @@ LESSONS = (
         "Tell it which digit you want.",
         minutes=10,
         needs=("time", "guidance"),
-        wanted=("the training loss", "four of each digit under guidance"),
         networks=("class_conditioned",),
+        wanted_2024=("the training loss", "four of each digit after epochs 5 and 20, at guidance 5"),
     ),
     Lesson(
         "unet",
@@ -231,8 +240,12 @@ LESSONS = (
         "Straight paths from noise to digit.",
         minutes=20,
         needs=("class",),
-        wanted=("samples by flow matching beside DDPM's",),
         networks=("flow_matching", "class_conditioned"),
+        wanted_2025=(
+            "the time-conditioned flow: loss, samples after epochs 1, 5 and 10",
+            "the class-conditioned flow: loss, four of each digit after epochs 1, 5 and 10, at guidance 5",
+            "the same quality without the learning rate scheduler, and what made up for it",
+        ),
     ),
     Lesson(
         "bugs",

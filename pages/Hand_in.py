@@ -1,10 +1,12 @@
-from lessons_lib.ui import page
+"""Hand in: what a learner made, on the checklist of the course's year."""
+
+from lessons_lib.ui import controls, page
 
 with page.lesson_page("hand_in") as lesson:
     import streamlit as st
 
     from lessons_lib import decoders
-    from lessons_lib.catalogue import PARTS, written
+    from lessons_lib.catalogue import PARTS, YEARS, written
     from lessons_lib.catalogue import lesson as lesson_of
     from lessons_lib.ui import browser, hand_in, save, stamp
     from lessons_lib.ui.typed import as_typed
@@ -16,19 +18,21 @@ with page.lesson_page("hand_in") as lesson:
     )
     if taken := st.session_state.pop("hand_in_taken", None):
         st.success(taken, icon=":material/check:")
+    help = "Part B walks by DDPM in 2024, and by flow matching in 2025"
+    year = int(controls.choice(lesson.slug, "year", [str(y) for y in YEARS], help=help))
+    deliverables = {slug: wanted for slug, wanted in hand_in.DELIVERABLES[year].items() if lesson_of(slug) in written()}
     records = hand_in.records()
-    chosen = hand_in.chosen()
-    handed_in = sum(1 for r in chosen if lesson_of(r.slug) in written())
+    chosen = hand_in.chosen(year)
 
     author = st.text_input(
         "Your name", key="hand_in_author", max_chars=80, persist_state="session", placeholder="as it is to stand on top"
     )
-    st.progress(handed_in / len(hand_in.DELIVERABLES), f"{handed_in} of {len(hand_in.DELIVERABLES)} lessons on your hand-in")
+    st.progress(len(chosen) / len(deliverables), f"{len(chosen)} of {len(deliverables)} lessons on your hand-in")
     with st.container(horizontal=True):
         nothing = not chosen
         st.download_button(
             "Hand-in as one page (HTML)",
-            lambda: hand_in.as_html(author, chosen),
+            lambda: hand_in.as_html(author, chosen, year),
             "hand-in.html",
             "text/html",
             disabled=nothing,
@@ -39,7 +43,7 @@ with page.lesson_page("hand_in") as lesson:
         )
         st.download_button(
             "Hand-in with every picture (ZIP)",
-            lambda: hand_in.as_zip(author, chosen),
+            lambda: hand_in.as_zip(author, chosen, year),
             "hand-in.zip",
             "application/zip",
             disabled=nothing,
@@ -56,11 +60,15 @@ with page.lesson_page("hand_in") as lesson:
     else:
         st.caption("This browser keeps your work and your notes, on this machine alone. To go on elsewhere, take the ZIP there.")
 
+    elsewhere = [lesson_of(slug).title for slug in records if slug not in deliverables]
+    if elsewhere:
+        st.caption(f"Kept, but not on the list of {year}: {', '.join(elsewhere)}.")
+
     for part, title in PARTS.items():
         page.section(title)
-        for slug, wanted in hand_in.DELIVERABLES.items():
+        for slug, wanted in deliverables.items():
             that = lesson_of(slug)
-            if that.part != part or that not in written():
+            if that.part != part:
                 continue
             record = records.get(slug)
             with st.container(border=True):

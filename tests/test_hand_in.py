@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from lessons_lib.catalogue import LESSONS, lesson, written
+from lessons_lib.catalogue import LESSONS, YEARS, lesson, written
 from lessons_lib.errors import LessonsError
 from lessons_lib.ui import hand_in
 from lessons_lib.ui.hand_in import DELIVERABLES, Record, as_html, as_zip, from_zip
@@ -39,12 +39,27 @@ def record(slug="guidance", model="mnist", **changed):
     )
 
 
-def test_every_lesson_is_on_the_checklist():
-    assert set(DELIVERABLES) == {x.slug for x in LESSONS if x.part} - {"hand_in", "plane"}  # the course asks nothing of the plane
+OWN = {"plane", "perfect", "solvers", "hand_in"}
+"""Lessons that no course asks anything of."""
+
+
+def test_every_lesson_of_the_course_is_on_a_checklist():
+    assert set().union(*DELIVERABLES.values()) == {x.slug for x in LESSONS if x.part} - OWN
+
+
+def test_the_years_differ_as_the_course_does():
+    """FACTS, Part B: the two DDPM networks in 2024; in 2025 two flows, pure noise, and a run without the scheduler."""
+    only = {year: set(DELIVERABLES[year]) - set(DELIVERABLES[other]) for year, other in (YEARS, YEARS[::-1])}
+    assert only == {2024: {"time", "class"}, 2025: {"flow"}}
+    for slug in ("forward", "guidance", "hybrids", "one_step"):
+        assert DELIVERABLES[2024][slug] == DELIVERABLES[2025][slug]
+    new = " ".join((*DELIVERABLES[2025]["flow"], *DELIVERABLES[2025]["out_of_its_depth"]))
+    assert all(word in new for word in ("time-conditioned flow", "class-conditioned flow", "scheduler", "pure noise"))
+    assert not any("pure noise" in w for w in DELIVERABLES[2024]["out_of_its_depth"])
 
 
 def test_the_page_holds_everything_and_no_script():
-    text = as_html("Ada <script>", [record(), record("flow", "")])
+    text = as_html("Ada <script>", [record(), record("class", "")])
     for there in (
         "Ada &lt;script&gt;",
         "seed 7",
@@ -58,7 +73,7 @@ def test_the_page_holds_everything_and_no_script():
         assert there in text
     assert "<script" not in text
     assert text.count("&#10003; handed in") == 2
-    assert text.count("&#9675; not handed in") == len(DELIVERABLES) - 2
+    assert text.count("&#9675; not handed in") == len(DELIVERABLES[2024]) - 2
 
 
 def test_the_hashes_are_of_the_weights_that_were_asked():
@@ -147,7 +162,27 @@ def test_empty_it_says_what_to_do():
     at = opened("hand_in")
     assert not at.exception
     assert any("Nothing yet" in e.value for e in at.info)
-    assert len([c for c in at.markdown if "not made yet" in c.value]) == len([s for s in DELIVERABLES if lesson(s) in written()])
+    for year in YEARS:
+        at.segmented_control(key="hand_in_year").set_value(str(year)).run()
+        wanted = [s for s in DELIVERABLES[year] if lesson(s) in written()]
+        assert len([c for c in at.markdown if "not made yet" in c.value]) == len(wanted)
+
+
+def test_the_other_year_s_work_is_kept_and_left_out():
+    at = opened("forward")
+    at.slider(key="forward_t").set_value(750).run()
+    at.session_state["hand_in_records"]["flow"] = record("flow", "")
+    at.switch_page(lesson("hand_in").file).run()
+    assert any("Kept, but not on the list of 2024: Flow matching" in c.value for c in at.caption)
+    assert [r.slug for r in chosen_in(at, 2024)] == ["forward"]
+    at.segmented_control(key="hand_in_year").set_value("2025").run()
+    assert not any("Kept, but not on the list" in c.value for c in at.caption)
+    assert {r.slug for r in chosen_in(at, 2025)} == {"forward", "flow"}
+
+
+def chosen_in(at, year):
+    records = at.session_state["hand_in_records"]
+    return [r for slug, r in records.items() if slug in DELIVERABLES[year] and at.checkbox(key=f"hand_in_{slug}").value]
 
 
 QUICK = ("forward", "one_step", "check")

@@ -150,11 +150,12 @@ def test_a_foreign_hand_in_asks_for_nothing():
     with zipfile.ZipFile(buffer, "w") as z:
         z.writestr("hand_in.json", json.dumps({"author": evil, "records": [record]}))
     author, [taken] = hand_in.from_zip(buffer.getvalue())
-    assert set(Text(hand_in.as_html(author, [taken])).addresses) <= {URL, "#flow", ""}
-    at = opened("hand_in")
+    assert set(Text(hand_in.as_html(author, [taken], 2025)).addresses) <= {URL, "#flow", ""}
+    at = opened("hand_in", year="2025")
     at.session_state["hand_in_records"] = {"flow": taken}
     at.run()
     assert not at.exception
+    assert at.checkbox(key="hand_in_flow").value
     everything = [e.value for e in at.markdown] + [c.label for c in at.checkbox] + captions(at)
     for markdown in everything:
         assert "http" not in re.sub(r"(`+).+?\1", "", markdown), markdown

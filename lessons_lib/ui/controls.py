@@ -94,6 +94,10 @@ LABELS = {
     "batch_size": "digits a step",
     "lr": "learning rate",
     "num_digits": "number of digits",
+    "year": "the course's year",
+    "calls": "calls of the network",
+    "looks": "looks ahead a move",
+    "back_as": "walked back as which digit",
 }
 """What a control is called on the page, by the name of its argument. A page may call it otherwise."""
 

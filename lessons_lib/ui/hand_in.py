@@ -21,14 +21,14 @@ from pathlib import Path
 import streamlit as st
 
 from lessons_lib import decoders
-from lessons_lib.catalogue import LESSONS, PARTS, lesson
+from lessons_lib.catalogue import LESSONS, PARTS, YEARS, lesson
 from lessons_lib.errors import LessonsError
 from lessons_lib.models import used
 from lessons_lib.pictures import with_text
 from lessons_lib.ui import save, stamp, view
 
-DELIVERABLES = {x.slug: x.wanted for x in LESSONS if x.wanted}
-"""lesson -> what the course wants of it."""
+DELIVERABLES = {year: {x.slug: x.wanted_in(year) for x in LESSONS if x.wanted_in(year)} for year in YEARS}
+"""year -> lesson -> what the course wants of it in that year."""
 
 
 MAX_BYTES = 40_000_000  # of a ZIP that is taken back
@@ -69,7 +69,7 @@ def records() -> dict[str, Record]:
 def collect(slug: str, model: str, files: Iterable[Path]) -> None:
     """Called at a lesson's end: keep what it shows if the learner did something on it. files: the weights that were asked."""
     works = tuple(save.works())
-    if slug not in DELIVERABLES or not works:
+    if not asked_in(slug) or not works:
         return
     noted = tuple(n for n in save.noted() if n.kind != "code")  # the code is everybody's
     notes = st.session_state.get(f"{slug}_notes", "")
@@ -80,9 +80,16 @@ def collect(slug: str, model: str, files: Iterable[Path]) -> None:
         records()[slug] = record
 
 
-def chosen() -> list[Record]:
-    """What is ticked on the page, each with the notes as they stand now."""
-    ticked = [r for slug, r in records().items() if st.session_state.get(f"hand_in_{slug}", True)]
+def asked_in(slug: str) -> list[int]:
+    """The years in which the course wants something of a lesson."""
+    return [year for year, wanted in DELIVERABLES.items() if slug in wanted]
+
+
+def chosen(year: int) -> list[Record]:
+    """What that year wants and is ticked on the page, each with the notes as they stand now."""
+    ticked = [
+        r for slug, r in records().items() if slug in DELIVERABLES[year] and st.session_state.get(f"hand_in_{slug}", True)
+    ]
     return [replace(r, notes=st.session_state.get(f"{r.slug}_notes") or r.notes) for r in ticked]
 
 
@@ -91,13 +98,13 @@ def hashes(chosen: list[Record]) -> dict[str, str]:
     return {name: digest for r in chosen for name, digest in r.weights.items()}
 
 
-def as_html(author: str, chosen: list[Record]) -> str:
-    """The hand-in as one document that opens offline: the checklist, each lesson's work, the networks' hashes."""
+def as_html(author: str, chosen: list[Record], year: int = YEARS[0]) -> str:
+    """The hand-in as one document that opens offline: the year's checklist, each lesson's work, the networks' hashes."""
     done = {r.slug: r for r in chosen}
-    parts = [f"<p>{html.escape(author)}</p>" if author.strip() else "", "<h2>Checklist</h2>"]
+    parts = [f"<p>{html.escape(author)}</p>" if author.strip() else "", f"<h2>Checklist, {year}</h2>"]
     for part, title in PARTS.items():
         parts.append(f"<h3>{html.escape(title)}</h3><ul>")
-        for slug, wanted in DELIVERABLES.items():
+        for slug, wanted in DELIVERABLES[year].items():
             if lesson(slug).part == part:
                 what = (
                     f'<a href="#{slug}">{html.escape(lesson(slug).title)}</a>'
@@ -107,7 +114,7 @@ def as_html(author: str, chosen: list[Record]) -> str:
                 mark = "&#10003; handed in" if slug in done else "&#9675; not handed in"
                 parts.append(f"<li>{mark}: {what} ({html.escape('; '.join(wanted))})</li>")
         parts.append("</ul>")
-    for slug in DELIVERABLES:
+    for slug in DELIVERABLES[year]:
         if slug in done:
             r = done[slug]
             model = f" Model: {html.escape(r.model)}." if r.model else ""
@@ -120,12 +127,12 @@ def as_html(author: str, chosen: list[Record]) -> str:
     return save.document("Hand in: Diffusion, Step by Step", "".join(parts))
 
 
-def as_zip(author: str, chosen: list[Record]) -> bytes:
-    """index.html, every picture as PNG named by lesson, and hand_in.json with captions, settings, seeds and hashes."""
+def as_zip(author: str, chosen: list[Record], year: int = YEARS[0]) -> bytes:
+    """index.html, every picture as PNG named by lesson, and hand_in.json with year, captions, settings, seeds and hashes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as z:
-        z.writestr("index.html", as_html(author, chosen))
-        about = {"author": author, "hashes": hashes(chosen), "records": []}
+        z.writestr("index.html", as_html(author, chosen, year))
+        about = {"author": author, "year": year, "hashes": hashes(chosen), "records": []}
         for r in chosen:
             about["records"].append(asdict(r) | {"settings": r.settings})
             for i, picture in enumerate(r.pictures, 1):
@@ -180,6 +187,6 @@ def _record(r: dict) -> Record:
     weights = {str(name): str(digest) for name, digest in r.get("weights", {}).items()}
     words = {k: str(r[k]) for k in ("slug", "model", "made", "link", "notes")}
     record = Record(**words, noted=noted, works=works, weights=weights)
-    if record.slug not in DELIVERABLES or not record.link.startswith(("http://", "https://")) and record.link:
+    if not asked_in(record.slug) or not record.link.startswith(("http://", "https://")) and record.link:
         raise ValueError("no such lesson")
     return record
