@@ -72,8 +72,8 @@ def solve(
             eps_there = schedule.predict_eps(x_prev, t_prev, guess(x_prev, t_prev))
             x_prev = _along(schedule, xt, t, t_prev, (eps + eps_there) / 2)
         elif solver == DPM and t_prev != CLEAN and before is not None:
-            h, h_before = _log_snr(schedule, t_prev) - _log_snr(schedule, t), _log_snr(schedule, t) - _log_snr(schedule, before[0])
-            line = x0_hat + (x0_hat - before[1]) * h / h_before / 2
+            there, here, last = (_log_snr(schedule, s) for s in (t_prev, t, before[0]))
+            line = x0_hat + (x0_hat - before[1]) * (there - here) / (here - last) / 2
             x_prev = move(schedule, xt, line, t, t_prev, None, eta=0.0)
         yield Step(index, total, t, t_prev, xt, schedule.predict_eps(xt, t, x0_hat), x0_hat, x_prev, eta=0.0)
         xt, before = x_prev, (t, x0_hat)

@@ -111,7 +111,7 @@ def error(solver: str, moves: int) -> float:
     return (last.x_prev - true).abs().max().item()
 
 
-@pytest.mark.parametrize("solver, order", [(DDIM, 1), (HEUN, 2), (DPM, 2)])
+@pytest.mark.parametrize(("solver", "order"), [(DDIM, 1), (HEUN, 2), (DPM, 2)])
 def test_halving_the_moves_costs_what_the_order_says(solver, order):
     ratio = error(solver, 29) / error(solver, 58)
     assert 0.7 * 2**order < ratio < 1.5 * 2**order
@@ -144,7 +144,7 @@ def test_more_moves_and_more_looks_bring_the_picture_back_nearer():
 
 
 @pytest.mark.parametrize(
-    "call, said",
+    ("call", "said"),
     [
         (lambda: list(solve(denoiser, SCHEDULE, noise(), [10, 5], "RK4")), "one of DDIM"),
         (lambda: list(solve(denoiser, SCHEDULE, noise(), [5, 10])), "descend"),

@@ -87,9 +87,7 @@ def asked_in(slug: str) -> list[int]:
 
 def chosen(year: int) -> list[Record]:
     """What that year wants and is ticked on the page, each with the notes as they stand now."""
-    ticked = [
-        r for slug, r in records().items() if slug in DELIVERABLES[year] and st.session_state.get(f"hand_in_{slug}", True)
-    ]
+    ticked = [r for slug, r in records().items() if slug in DELIVERABLES[year] and st.session_state.get(f"hand_in_{slug}", True)]
     return [replace(r, notes=st.session_state.get(f"{r.slug}_notes") or r.notes) for r in ticked]
 
 
