@@ -136,7 +136,6 @@ with page.lesson_page("time") as lesson:
         lesson,
         [
             ("Frozen half way: every step believes the same t", {"lie": "frozen", "amount": 0}),
-            ("Told it is cleaner than it is: strokes grow", {"lie": "scaled", "amount": -0.5}),
             ("Told it is noisier than it is: grain stays", {"lie": "shifted", "amount": 0.2}),
             ("A lie of 0: both rows must be equal", {"lie": "shifted", "amount": 0}),
             ("The course's full walk of 300 steps", {"num_inference_steps": 300}),

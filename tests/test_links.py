@@ -29,7 +29,7 @@ def shows_the_same(slug, at):
 def test_every_link_in_a_page(slug, still):
     at = opened(slug)
     defaults, links = widgets(at), things_to_try(at, slug)
-    if slug not in ("check", "hand_in"):
+    if slug not in ("check", "hand_in", "bugs"):
         assert len(links) >= 2
     shows_the_same(slug, at)
     after_defaults = {}
@@ -39,6 +39,8 @@ def test_every_link_in_a_page(slug, still):
         after_defaults[sentence] = widgets(at)
         if sentence != "Home ground, sigma 0.5":
             assert after_defaults[sentence] != defaults, f"{sentence!r} changes nothing"
+    if slug == "bugs":
+        return  # its one link leads on from the case in view
     for i in range(len(links)):  # one after the other in one browser, backwards: nothing of the one before stays
         sentence, query = things_to_try(at, slug)[-1 - i]
         at = follow(at, query)

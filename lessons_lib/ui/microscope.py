@@ -83,10 +83,10 @@ def _step(film: Film, key: str) -> int:
     steps = [i + 1 for i in film.index]
     if len(steps) == 1:
         return 0
-    chosen = st.session_state.get(f"{key}_step", steps[len(steps) // 2])
-    if chosen not in steps:  # it was chosen in a film of other steps
-        chosen = min(steps, key=lambda s: abs(s - chosen))
-    st.session_state[f"{key}_step"] = chosen
+    if st.session_state.get(f"{key}_steps") != steps:  # another film: its middle
+        st.session_state[f"{key}_steps"] = steps
+        st.session_state[f"{key}_step"] = steps[len(steps) // 2]
+    st.session_state.setdefault(f"{key}_step", steps[len(steps) // 2])
     step = st.select_slider("step", steps, key=f"{key}_step", format_func=lambda s: f"{s} of {film.total}")
     return steps.index(step)
 
