@@ -181,8 +181,11 @@ def test_after_a_restart_of_the_server_an_upload_is_asked_for_again(browser_page
         server.terminate()
         server.wait(30)
         server = served(port)
+        browser_page.wait_for_selector("[data-testid=stApp][data-test-connection-state=CONNECTED]")
+        browser_page.get_by_role("button", name="Run").first.click()  # the page still shows what it had; the server knows nothing
         browser_page.get_by_text("Choose a picture first").wait_for()
         wait(browser_page)
+        assert browser_page.get_by_text("live ·").count() == 0
         assert browser_page.get_by_role("button", name="Run").first.is_disabled()
         browser_page.locator("input[type=file]").first.set_input_files(
             {"name": "flag.png", "mimeType": "image/png", "buffer": saved(CORNER)}
