@@ -41,18 +41,28 @@ def measure_path(name: str, model: str) -> Path:
 
 
 def measure(name: str, model: str) -> dict | None:
-    """{"rows", "made", "command", "seconds", "about"} of a measure as it was last kept, or None."""
+    """{"rows", "made", "command", "seconds", "about", "weights"} of a measure as it was last kept, or None."""
     try:
         return json.loads(measure_path(name, model).read_text())
     except (OSError, ValueError):
         return None
 
 
-def keep_measure(name: str, model: str, rows: list[dict], *, started: float, command: str, about: str) -> None:
-    """Keep what was measured since time.monotonic() was `started`, with the day and the command that repeats it."""
+def keep_measure(
+    name: str, model: str, rows: list[dict], *, started: float, command: str, about: str, weights: dict[str, str]
+) -> None:
+    """Keep what was measured since time.monotonic() was `started`, with the day, the command that repeats it, and the SHA-256 of
+    every file of weights that answered, the judge's among them: so a test finds a measure that is older than what ships."""
     rows = [{k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()} for row in rows]
     seconds = round(time.monotonic() - started, 1)
-    report = {"made": time.strftime("%Y-%m-%d"), "command": command, "seconds": seconds, "about": about, "rows": rows}
+    report = {
+        "made": time.strftime("%Y-%m-%d"),
+        "command": command,
+        "seconds": seconds,
+        "about": about,
+        "weights": weights,
+        "rows": rows,
+    }
     path = measure_path(name, model)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(report, indent=1))

@@ -98,7 +98,7 @@ with page.lesson_page("flow") as lesson:
         def draw(rows: list[dict], key: str) -> None:
             n = [r["num_inference_steps"] for r in rows]
             lines = {name: (n, [100 * r[name] for r in rows]) for name in rows[0] if name != "num_inference_steps"}
-            plots.line_plot(lines, "calls of the network a picture", "% read right", key, log_x=True, markers=True)
+            plots.line_plot(lines, "calls of the network a picture", "% read right, and surely", key, log_x=True, markers=True)
 
         guided = controls.choice(lesson.slug, "guidance", ["at guidance 5", "at guidance 1"], help="of the plot")
         measure, rows_of = {
@@ -107,11 +107,11 @@ with page.lesson_page("flow") as lesson:
         }[guided]
         plots.measured(measure, "mnist", rows_of, draw, minutes="one to three minutes")
         st.caption(
-            f"A hundred digits a point, from the same noise: flow matching after epoch {last}, diffusion after epoch {other}. What "
-            "spoils DDPM's walk in two or three moves is the noise that `fixed_large` puts back, sized for short moves; with the "
-            "posterior's variance, or none at all (DDIM), the same network is as good as the flow at guidance 5, and a little less good at "
-            "guidance 1. The judge even "
-            "reads the blur that one step makes: legible is not yet beautiful."
+            f"A hundred digits a point, from the same noise: flow matching after epoch {last}, diffusion after epoch {other}. Counted is a "
+            "digit that the judge reads as asked and is more than half sure of. What spoils DDPM's walk in two or three moves is the noise "
+            "that `fixed_large` puts back, sized for short moves: the digit drowns in grain. With the posterior's variance, or none at all "
+            "(DDIM), the same network needs hardly more moves than the flow. The judge also reads the blur that one step makes: legible "
+            "is not yet beautiful."
         )
 
         if path is not None:

@@ -16,12 +16,12 @@ def flat(monkeypatch):
     """A model whose picture of the i-th prompt asked for has the grey i / 100; what it was asked for is kept."""
     asked = []
 
-    def from_noise(model, part, *, num_images, seed, guidance_scale):
-        x = (torch.arange(len(asked), len(asked) + num_images) / 100).view(-1, 1, 1, 1).expand(-1, 3, 8, 8)
+    def from_noise(model, part, seeds, *, guidance_scale):
+        x = (torch.arange(len(asked), len(asked) + len(seeds)) / 100).view(-1, 1, 1, 1).expand(-1, 3, 8, 8)
         asked.extend(part)
         yield SimpleNamespace(x_prev=x)
 
-    monkeypatch.setattr(report.walks, "from_noise", from_noise)
+    monkeypatch.setattr(report, "from_noise", from_noise)
     return SimpleNamespace(about="flat", asked=asked)
 
 

@@ -23,6 +23,7 @@ from lessons_lib import kept
 from lessons_lib.catalogue import HOME, LESSONS
 from lessons_lib.errors import LessonsError
 from lessons_lib.film import keep, opening_path
+from lessons_lib.models import used
 from lessons_lib.models.names import available
 from lessons_lib.models.opening import open_model
 
@@ -57,11 +58,15 @@ def keep_measures(slug: str, lesson: ModuleType, name: str, num_images: int | No
         wants = inspect.signature(rows_of).parameters
         n, given = num_images or wants["num_images"].default, [model] if "model" in wants else []
         rows = []
-        for row in rows_of(*given, num_images=n):
-            rows.append(row)
-            print(measure, name, row, flush=True)
+        with used.noting() as files:
+            for row in rows_of(*given, num_images=n):
+                rows.append(row)
+                print(measure, name, row, flush=True)
+        if model.judge is not None:
+            files[model.judge.file] = None
         command = f"python -m lessons_lib.lessons.keep {slug} --only measures --models {name} --num-images {n}"
-        kept.keep_measure(measure, name, rows, started=started, command=command, about=f"{model.about}, {n} pictures")
+        about = f"{model.about}, {n} pictures"
+        kept.keep_measure(measure, name, rows, started=started, command=command, about=about, weights=used.hashes(files))
 
 
 def keep_card(slug: str, lesson: ModuleType) -> None:

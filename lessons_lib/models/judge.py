@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
@@ -52,6 +53,7 @@ class Judge(nn.Module):
         super().__init__()
         self.classes, self.channels, self.size = classes, channels, size
         self.nothing, self.temperature = nothing, temperature
+        self.file: Path | None = None  # of its weights, if they were opened from one
 
         def stage(n_in: int, n_out: int) -> list[nn.Module]:
             pairs = ((n_in, n_out), *((n_out, n_out),) * (layers - 1))
@@ -113,6 +115,7 @@ def open_judge(name: str) -> Judge:
         judge = Judge(tuple(about["classes"]), about["channels"], about["size"], about["width"], **shape)
         weights = load_file(folder / "judge.safetensors")
         judge.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
+        judge.file = folder / "judge.safetensors"
     except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as e:
         raise LessonsError(
             f"The judge in {folder} cannot be opened: restore it with `git checkout cache/{folder.relative_to(CACHE).as_posix()}`."
