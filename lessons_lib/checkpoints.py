@@ -10,8 +10,12 @@ import hashlib
 import json
 import os
 import re
+import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -20,18 +24,19 @@ from torch import Tensor, nn
 from lessons_lib.errors import LessonsError
 
 KEPT = 2
+PATIENCE = 2.0  # seconds; readers have a file open for milliseconds
 
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Either the whole new file or the old one, whatever happens in between. Raises LessonsError on a full disk."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = _part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(part, "wb") as f:
             f.write(data)
             f.flush()
             os.fsync(f.fileno())
-        os.replace(part, path)
+        replace(part, path)
     except OSError as e:
         raise _not_written(path, e.strerror) from e
     finally:
@@ -39,13 +44,45 @@ def write_atomically(path: Path, data: bytes) -> None:
             part.unlink()
 
 
+def _part_of(path: Path) -> Path:
+    """A name beside it for what is still being written, by this thread of this process alone."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
+
+
+def replace(part: Path, path: Path) -> None:
+    """os.replace(), tried again for PATIENCE seconds: Windows refuses it while somebody has the file open."""
+    _patiently(lambda: os.replace(part, path))
+
+
+def read(path: Path) -> str:
+    """The text of a file that another process may be replacing, which Windows lets nobody read at that moment. Raises OSError."""
+    return _patiently(lambda: path.read_text(encoding="utf-8"))
+
+
+def remove(path: Path) -> None:
+    """Delete a file; one that is not there, or that Windows keeps because somebody reads it, is left as it is."""
+    with suppress(OSError):
+        path.unlink()
+
+
+def _patiently(act: Callable[[], Any]) -> Any:
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return act()
+        except PermissionError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.02)
+
+
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> str:
     """Write a safetensors file atomically. Returns its SHA-256."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = _part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, part, metadata)
-        os.replace(part, path)
+        replace(part, path)
     except Exception as e:  # safetensors reports a full disk as its own SafetensorError
         raise _not_written(path, e) from e
     finally:
@@ -82,11 +119,11 @@ def save_checkpoint(
     try:
         write_atomically(path.with_suffix(".json"), json.dumps(about, indent=1).encode())
     except LessonsError:
-        path.unlink(missing_ok=True)  # without its JSON it only fills the disk further
+        remove(path)  # without its JSON it only fills the disk further
         raise
     for old in checkpoint_files(folder)[KEPT:]:
-        old.unlink(missing_ok=True)
-        old.with_suffix(".safetensors").unlink(missing_ok=True)
+        remove(old)
+        remove(old.with_suffix(".safetensors"))
 
 
 def checkpoint_files(folder: Path) -> list[Path]:

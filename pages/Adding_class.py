@@ -34,16 +34,10 @@ with page.lesson_page("class") as lesson:
     with right:
         shipped = digits.ships(NETWORK)
     if shipped:
-        last, settings = networks.last_epoch(NETWORK), networks.last_settings(NETWORK)
         with left:
-            epoch = controls.select_slider(
-                lesson.slug,
-                "epoch",
-                networks.epochs_of(NETWORK),
-                last,
-                format_func=networks.describe,
-                help="the network at this moment of its training",
-            )
+            network = digits.network_in_view(lesson.slug, NETWORK)
+            settings = networks.last_settings(network)
+            epoch = digits.epoch_in_view(lesson.slug, network, "the network at this moment of its training")
             scale = controls.slider(
                 lesson.slug, "guidance_scale", 0.0, 10.0, 5.0, 0.5, help="the course's gamma: 0 hides the class, 1 only tells it"
             )
@@ -51,7 +45,13 @@ with page.lesson_page("class") as lesson:
                 lesson.slug, "num_inference_steps", (6, 12, 20, 50, 100, 300), 12, help="300 is the course's, every timestep"
             )
             seed = controls.seed()
-        same = {"guidance_scale": scale, "num_inference_steps": steps, "variance_type": "fixed_large", "seed": seed}
+        same = {
+            "network": network,
+            "guidance_scale": scale,
+            "num_inference_steps": steps,
+            "variance_type": "fixed_large",
+            "seed": seed,
+        }
         about = class_.about(epoch=epoch, **same)
         asked = list(DIGITS) * 4
         with right:
@@ -60,8 +60,8 @@ with page.lesson_page("class") as lesson:
                 "mnist",
                 about,
                 lambda: class_.walk(about),
-                name=f"film_{epoch}",
-                opening=class_.opening_name(epoch),
+                name=f"film_{epoch}" if network == NETWORK else f"film_{network}_{epoch}",
+                opening=class_.opening_name(epoch, network),
                 stream_wide=300,
                 each=digits.FIVE,
                 captions=lambda about: digits.asked_captions(asked),
@@ -71,18 +71,18 @@ with page.lesson_page("class") as lesson:
             if film is not None:
                 right = digits.right(film, asked)
                 st.metric("read right by the judge", f"{right} of {len(asked)}", help="a classifier trained on real digits")
-            st.caption(f"{digits.which_epochs(NETWORK)}. Under each digit: what the judge reads.")
+            st.caption(f"{digits.which_epochs(network)}. Under each digit: what the judge reads.")
 
         page.section("Through the training")
-        digits.loss_curve(NETWORK, f"{lesson.slug}_loss", epoch)
-        rows = [digits.read_right(e, class_.opening_name(e)) for e in networks.epochs_of(NETWORK)]
+        digits.loss_curve(network, f"{lesson.slug}_loss", epoch)
+        rows = [digits.read_right(e, class_.opening_name(e, network)) for e in networks.epochs_of(network)]
         if any(rows):
             digits.table([row for row in rows if row])
         if film is not None:
             page.section("Every step")
             filmstrip(
                 film,
-                f"{lesson.slug}_strip_{epoch}",
+                f"{lesson.slug}_strip_{network}_{epoch}",
                 scope=f"{lesson.slug}_scope",
                 columns=COLUMNS,
                 alt=pictures.describe(film.about),
@@ -102,7 +102,7 @@ with page.lesson_page("class") as lesson:
             }
             plots.line_plot(lines, "guidance_scale", "share", key, mark=5, mark_label="the course's 5", markers=True)
 
-        plots.measured(lesson.slug, "mnist", class_.over_guidance, draw, minutes="half a minute to a minute")
+        digits.measured(lesson.slug, network, class_.over_guidance, draw, minutes="half a minute to a minute")
         st.caption(
             "Forty digits a point. Being told the class at all (guidance 1) does most: at 0 one in ten is right by chance. Guidance "
             "brings the last few, and its price is small here: pictures of one digit grow more alike (diversity), and strokes thicker "
@@ -122,7 +122,7 @@ with page.lesson_page("class") as lesson:
             }
             plots.line_plot(lines, "t", "% more error than with the right class", key)
 
-        plots.measured("class_told", "mnist", class_.told_classes, draw_told, minutes="two to five seconds")
+        digits.measured("class_told", network, class_.told_classes, draw_told, minutes="two to five seconds")
         st.caption(
             f"Mean squared error of eps on test digits. class_dropout = {settings.class_dropout:g} in this training: the line with "
             "the class hidden is what those hidden classes taught. The class is worth little where the digit can be seen, and "

@@ -50,8 +50,10 @@ with page.lesson_page("time") as lesson:
     with right:
         shipped = digits.ships(NETWORK)
     if shipped:
-        epochs, settings = networks.three(NETWORK), networks.last_settings(NETWORK)
-        same = {"num_inference_steps": steps, "variance_type": variance_type, "seed": seed}
+        with left:
+            network = digits.network_in_view(lesson.slug, NETWORK)
+        epochs, settings = networks.three(network), networks.last_settings(network)
+        same = {"network": network, "num_inference_steps": steps, "variance_type": variance_type, "seed": seed}
         about = time.about(**same)
         with right:
             film = play(
@@ -64,7 +66,7 @@ with page.lesson_page("time") as lesson:
                 captions=lambda about: [networks.describe(e) for e in about["epochs"]],
                 finals=lambda film: [networks.describe(e) for e in film.about["epochs"]],
             )
-            st.caption(f"{digits.which_epochs(NETWORK)}. Every row starts from the same noise.")
+            st.caption(f"{digits.which_epochs(network)}. Every row starts from the same noise.")
         if film is not None:
             page.section("Every step")
             st.caption(f"rows: {', '.join(networks.describe(e) for e in film.about['epochs'])}")
@@ -111,11 +113,11 @@ with page.lesson_page("time") as lesson:
             lines = {k: ([r["told"] for r in rows], [r[k] for r in rows]) for k in rows[0] if k != "told"}
             plots.line_plot(lines, "t as told to the network", "mean squared error of eps", key, log_y=True)
 
-        plots.measured("time_lie", "mnist", time.told_times, draw_lie, minutes="two to five seconds")
+        digits.measured("time_lie", network, time.told_times, draw_lie, minutes="two to five seconds")
         st.caption("Each curve should be lowest where the told t is the true one: the network really listens to t.")
 
         page.section("Training")
-        digits.loss_curve(NETWORK, f"{lesson.slug}_loss", epochs[-1])
+        digits.loss_curve(network, f"{lesson.slug}_loss", epochs[-1])
         page.equation(
             r"L=\mathbb E_{x_0,t,\epsilon}\left\|\epsilon-\epsilon_\theta\!\left(\sqrt{\bar\alpha_t}\,x_0+"
             r"\sqrt{1-\bar\alpha_t}\,\epsilon,\;t/T\right)\right\|^2"
@@ -126,7 +128,7 @@ with page.lesson_page("time") as lesson:
             lines["the last one's error of x0_hat"] = ([r["t"] for r in rows], [r["x0_hat"] for r in rows])
             plots.line_plot(lines, "t", "mean squared error", key, log_y=True)
 
-        plots.measured(lesson.slug, "mnist", time.through_time, draw, minutes="two to five seconds")
+        digits.measured(lesson.slug, network, time.through_time, draw, minutes="two to five seconds")
         st.caption(
             "On test digits. Near t = 0 there is little noise to find in much picture, so `eps` is hardest to guess there; but "
             "the picture `x0_hat` that follows from it is then nearly right. At the noisy end it is the other way round."

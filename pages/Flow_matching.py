@@ -40,16 +40,12 @@ with page.lesson_page("flow") as lesson:
     with right:
         shipped = digits.ships(NETWORK) and digits.ships(DIFFUSION)
     if shipped:
-        last, other = networks.last_epoch(NETWORK), networks.last_epoch(DIFFUSION)
         with left:
-            epoch = controls.select_slider(
-                lesson.slug,
-                "epoch",
-                networks.epochs_of(NETWORK),
-                last,
-                format_func=networks.describe,
-                help="the flow-matching network at this moment of its training",
-            )
+            network = digits.network_in_view(lesson.slug, NETWORK, digits.USED_IN[lesson.slug])
+            help = "the flow-matching network at this moment of its training"
+            epoch = digits.epoch_in_view(lesson.slug, network, help)
+        last, other = networks.last_epoch(network), networks.last_epoch(DIFFUSION)
+        with left:
             steps = controls.select_slider(
                 lesson.slug, "num_inference_steps", (1, 2, 3, 5, 10, 20, 50), 3, help="Euler steps of the flow's walk"
             )
@@ -72,7 +68,7 @@ with page.lesson_page("flow") as lesson:
                 lesson.slug, "convention", ["flow matching", "diffusion"], help="in whose language the numbers below are said"
             )
         same = {"guidance_scale": scale, "seed": seed}
-        about = flow_lesson.about(epoch=epoch, num_inference_steps=steps, **same)
+        about = flow_lesson.about(network=network, epoch=epoch, num_inference_steps=steps, **same)
         about_diffusion = flow_lesson.about_diffusion(num_inference_steps=diffusion_steps, sampler=sampler, **same)
         in_flow = convention == "flow matching"
         with right:
@@ -91,7 +87,7 @@ with page.lesson_page("flow") as lesson:
             films = play_each(lesson.slug, "mnist", dict(zip(titles, walks, strict=True)), stream_wide=300, side_by_side=False)
             path, walked = films[titles[0]], films[titles[1]]
             counts = [f"{title.split(',')[0]}: {digits.right(film, asked)}" for title, film in films.items() if film is not None]
-            st.caption(f"Of {len(asked)} digits the judge reads right: {', '.join(counts)}. {digits.which_epochs(NETWORK)}.")
+            st.caption(f"Of {len(asked)} digits the judge reads right: {', '.join(counts)}. {digits.which_epochs(network)}.")
 
         page.section("At how few steps do they fail?")
 
@@ -105,9 +101,9 @@ with page.lesson_page("flow") as lesson:
             "at guidance 5": ("flow", flow_lesson.over_steps),
             "at guidance 1": ("flow_unguided", flow_lesson.over_steps_unguided),
         }[guided]
-        plots.measured(measure, "mnist", rows_of, draw, minutes="one to three minutes")
+        digits.measured(measure, network, rows_of, draw, minutes="one to three minutes")
         st.caption(
-            f"A hundred digits a point, from the same noise: flow matching after epoch {last}, diffusion after epoch {other}. Counted is a "
+            f"A hundred digits a point, from the same noise: flow matching {networks.describe(last)}, diffusion after epoch {other}. Counted is a "
             "digit that the judge reads as asked and is more than half sure of. What spoils DDPM's walk in two or three moves is the noise "
             "that `fixed_large` puts back, sized for short moves: the digit drowns in grain. With the posterior's variance, or none at all "
             "(DDIM), the same network needs hardly more moves than the flow. The judge also reads the blur that one step makes: legible "
@@ -196,7 +192,7 @@ with page.lesson_page("flow") as lesson:
             )
 
         page.section("Training")
-        digits.loss_curve(NETWORK, f"{lesson.slug}_loss", epoch)
+        digits.loss_curve(network, f"{lesson.slug}_loss", epoch)
         page.equation(r"L=\mathbb E_{t,\,x_0,\,x_1}\left\|(x_1-x_0)-u_\theta\bigl((1-t)\,x_0+t\,x_1,\;t,\;c\bigr)\right\|^2")
         st.caption(
             "This loss cannot fall to nothing: at every point many paths cross, and the best answer is their mean. In this network time "

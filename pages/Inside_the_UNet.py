@@ -42,7 +42,9 @@ with page.lesson_page("unet") as lesson:
         from lessons_lib.models import digits as networks
         from lessons_lib.models.unet import UNet
 
-    kind = networks.KINDS[network]
+    with left:
+        network = digits.network_in_view(lesson.slug, network, digits.USED_IN[lesson.slug])
+    kind = networks.KINDS[networks.last_settings(network).network if networks.is_own(network) else network]
     blocks = inside.architecture(D, **kind.conditions)
     names = [b.name for b in blocks]
     with right:

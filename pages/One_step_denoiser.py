@@ -21,6 +21,7 @@ with page.lesson_page("one_step") as lesson:
     with left:
         x_uint8, name = digits.digit_in_view(lesson.slug)
         seed = controls.seed()
+        own = st.container()
     with right:
         place = digits.kept(lesson.slug)
 
@@ -32,29 +33,24 @@ with page.lesson_page("one_step") as lesson:
     from lessons_lib.models.unet import UNet
 
     x = one_step.to_unit(x_uint8)
+    with own:
+        network = digits.network_in_view(lesson.slug, "one_step")
     with place.container():
-        shipped = digits.ships("one_step")
-        sigma = networks.last_settings("one_step").sigma if shipped else 0.5
+        shipped = digits.ships(network)
+        sigma = networks.last_settings(network).sigma if shipped else 0.5
         noisy = to_uint8(from_unit(one_step.at_sigmas(x, one_step.SIGMAS, seed))).numpy()
         pictures.in_a_row(noisy, [f"sigma: {s:g}" for s in one_step.SIGMAS], f"{name}, noised", wide=56)
         if shipped:
-            look = one_step.through_training(networks.compared("one_step"), x, sigma, seed)
+            look = one_step.through_training(networks.compared(network), x, sigma, seed, network=network)
             captions = [f"{a}: {e}" if e.mse else a for a, e in zip(look.names, look.errors, strict=True)]
             pictures.in_a_row(to_uint8(from_unit(look.pictures)).numpy(), captions, f"{name}, seed {seed}", wide=130)
-            st.caption(f"live: {digits.which_epochs('one_step')}. Errors are of pixels in [0, 1].")
+            st.caption(f"live: {digits.which_epochs(network)}. Errors are of pixels in [0, 1].")
 
     if shipped:
         page.section("Training, moment by moment")
-        epoch = controls.select_slider(
-            lesson.slug,
-            "epoch",
-            networks.epochs_of("one_step"),
-            networks.last_epoch("one_step"),
-            format_func=networks.describe,
-            help="0 is the network before its first step",
-        )
-        digits.loss_curve("one_step", f"{lesson.slug}_loss", epoch)
-        ten, answers = digits.ten_cleaned(epoch, sigma, seed)
+        epoch = digits.epoch_in_view(lesson.slug, network, "0 is the network before its first step")
+        digits.loss_curve(network, f"{lesson.slug}_loss", epoch)
+        ten, answers = digits.ten_cleaned(epoch, sigma, seed, network)
         pictures.in_a_row(ten, [f"z {k}" for k in range(10)], f"ten test digits at sigma {sigma:g}", wide=56)
         pictures.in_a_row(answers, [str(k) for k in range(10)], f"the same, cleaned, {networks.describe(epoch)}", wide=56)
 
@@ -71,10 +67,10 @@ with page.lesson_page("one_step") as lesson:
     if shipped:
         vy = look.pictures[len(look.names) - 2, 0, row, column].item()
         page.equation(rf"(D_\theta(z)-x)^2=({vy:.3f}-{vx:.3f})^2={(vy - vx) ** 2:.4f}")
-        st.caption(f"pixel ({row}, {column}) of {name}; the network {networks.describe(networks.last_epoch('one_step'))}")
+        st.caption(f"pixel ({row}, {column}) of {name}; the network {networks.describe(networks.last_epoch(network))}")
 
         page.section("The measure")
-        digits.table(digits.one_step_errors(sigma, seed))
+        digits.table(digits.one_step_errors(sigma, seed, network=network))
         st.caption(
             "Twenty test digits, two of each, that the network was never trained on. MSE and PSNR say how near, sharpness (mean "
             "gradient) how crisp: below the original's where strokes are blurred away, above it where noise is left."

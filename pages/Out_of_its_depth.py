@@ -23,6 +23,7 @@ with page.lesson_page("out_of_its_depth") as lesson:
         sigma = controls.slider(lesson.slug, "sigma", 0.0, 2.0, 1.4, 0.01, help="the network was trained at 0.5")
         x_uint8, name = digits.digit_in_view(lesson.slug)
         seed = controls.seed()
+        own = st.container()
     with right:
         place = digits.kept(lesson.slug)
 
@@ -33,18 +34,20 @@ with page.lesson_page("out_of_its_depth") as lesson:
     from lessons_lib.models.digits import denoise_once
 
     x = one_step.to_unit(x_uint8)
+    with own:
+        network = digits.network_in_view(lesson.slug, "one_step")
     with place.container():
-        shipped = digits.ships("one_step")
+        shipped = digits.ships(network)
         if shipped:
-            epoch = networks.last_epoch("one_step")
-            look = one_step.through_training([epoch], x, sigma, seed)
+            epoch = networks.last_epoch(network)
+            look = one_step.through_training([epoch], x, sigma, seed, network=network)
             captions = [f"{a}: {e}" if e.mse else a for a, e in zip(look.names, look.errors, strict=True)]
             pictures.in_a_row(to_uint8(from_unit(look.pictures)).numpy(), captions, f"{name}, seed {seed}", wide=170)
-            ten, answers = digits.ten_cleaned(epoch, sigma, seed)
+            ten, answers = digits.ten_cleaned(epoch, sigma, seed, network)
             pictures.in_a_row(ten, [f"z {k}" for k in range(10)], f"ten test digits at sigma {sigma:g}", wide=56)
             pictures.in_a_row(answers, [str(k) for k in range(10)], f"the same cleaned at sigma {sigma:g}", wide=56)
-            st.caption(f"live: {digits.which_epochs('one_step')}. Errors are of pixels in [0, 1].")
-            noisy, cleaned = depth.strip(networks.network_at("one_step", epoch)[0], x, one_step.SIGMAS, seed)
+            st.caption(f"live: {digits.which_epochs(network)}. Errors are of pixels in [0, 1].")
+            noisy, cleaned = depth.strip(networks.network_at(network, epoch)[0], x, one_step.SIGMAS, seed)
             st.caption("The course's strip: the same digit at every sigma, and below each what the network makes of it.")
             captions = [f"sigma: {s:g}" for s in one_step.SIGMAS]
             pictures.in_a_row(to_uint8(from_unit(noisy)).numpy(), captions, f"{name}, noised", wide=56)
@@ -53,8 +56,9 @@ with page.lesson_page("out_of_its_depth") as lesson:
 
     if shipped:
         page.section("Error against sigma")
-        nothing = digits.answers_to_nothing(seed)
-        own = list(depth.error_against_sigma(networks.network_at("one_step", epoch)[0], x, depth.CURVE, seed))
+        trained_at = networks.last_settings(network).sigma
+        nothing = digits.answers_to_nothing(seed, network)
+        own = list(depth.error_against_sigma(networks.network_at(network, epoch)[0], x, depth.CURVE, seed))
 
         def draw(rows: list[dict], key: str) -> None:
             sigmas = [r["sigma"] for r in rows]
@@ -66,10 +70,10 @@ with page.lesson_page("out_of_its_depth") as lesson:
                 "the average digit for all": (depth.CURVE, [blind] * len(depth.CURVE)),
             }
             plots.line_plot(
-                lines, "sigma", "mean squared error", key, mark=0.5, mark_label="trained here", log_y=True, height=420
+                lines, "sigma", "mean squared error", key, mark=trained_at, mark_label="trained here", log_y=True, height=420
             )
 
-        plots.measured(lesson.slug, "mnist", depth.over_sigma, draw, minutes="half a minute to two")
+        digits.measured(lesson.slug, network, depth.over_sigma, draw, minutes="half a minute to two")
         st.caption(
             "Below the dash-dotted line the network beats a blind guess; below the dotted one it beats leaving the noise alone. "
             "At sigma 0 there is no noise to remove, and it changes the digit all the same."

@@ -60,7 +60,7 @@ with page.lesson_page("train") as lesson:
         from lessons_lib.models.digits import COURSE
         from lessons_lib.training import runs
         from lessons_lib.training.digits import train
-        from lessons_lib.ui.training import one_sentence, show_kept, show_run
+        from lessons_lib.ui.training import one_sentence, own_pictures_in_view, show_kept, show_run
 
     own = browser.kept().keys  # of the runs that this browser started
     if (run := view.extra("run")) and view.view().secret:
@@ -84,6 +84,9 @@ with page.lesson_page("train") as lesson:
             argument="num_hiddens",
             help="D, the width of the network",
         )
+        sources = ("MNIST", "my own, a zip", "my own, a folder")
+        source = controls.choice(lesson.slug, "train_on", sources, help="your own are kept beside the run, on this machine")
+        pictures = own_pictures_in_view(lesson.slug, folder=source == sources[2]) if source != sources[0] else None
         with st.expander("More settings"):
             epochs = controls.slider(lesson.slug, f"epochs_{mark}", 1, 40, start.epochs, 1, argument="epochs")
             batch_size = controls.select_slider(
@@ -122,10 +125,10 @@ with page.lesson_page("train") as lesson:
             seed=seed,
             optimizer=optimizer,
         )
-        if st.button("Train", type="primary", icon=":material/play_arrow:"):
+        if st.button("Train", type="primary", icon=":material/play_arrow:", disabled=source != sources[0] and pictures is None):
             with one_sentence():
                 key = secrets.token_urlsafe(16)
-                run = runs.start(settings, key=key)
+                run = runs.start(settings, key=key, pictures=pictures)
                 own[run] = key
                 view.set_extra("run", run)
         st.caption(

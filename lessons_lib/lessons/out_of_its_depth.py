@@ -11,7 +11,7 @@ from torch import Tensor
 from lessons_lib import kept, metrics
 from lessons_lib.lessons._common import SEED, Opening, settings
 from lessons_lib.lessons._digits import still
-from lessons_lib.lessons.one_step import SIGMAS, Error, at_sigmas, error, noised, through_training, to_unit
+from lessons_lib.lessons.one_step import NETWORK, SIGMAS, Error, at_sigmas, error, noised, through_training, to_unit
 from lessons_lib.models.digits import denoise_once, last_epoch, network_at, shipped_epochs
 from lessons_lib.models.model import Model
 from lessons_lib.models.unet import UNet
@@ -60,14 +60,16 @@ CURVE = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.2, 1.5, 2.0)
 """Where error against sigma is measured."""
 
 
-def over_sigma(num_images: int = 100, sigmas: Sequence[float] = CURVE, seed: int = 180) -> Iterator[dict]:
-    """The last shipped denoiser's error against sigma over test digits, a row a sigma.
+def over_sigma(
+    num_images: int = 100, sigmas: Sequence[float] = CURVE, seed: int = 180, *, network: str = NETWORK
+) -> Iterator[dict]:
+    """The denoiser's error, after its last epoch, against sigma over test digits, a row a sigma.
 
     Rows: sigma; "noisy mse" and "noisy psnr" of the input; "cleaned mse" and "cleaned psnr" of the network's answer.
     """
     digits = shown_digits()
     x = to_unit(digits.images[:: max(1, len(digits.images) // num_images)])
-    unet, _ = network_at("one_step", last_epoch("one_step"))
+    unet, _ = network_at(network, last_epoch(network))
     for point in error_against_sigma(unet, x, sigmas, seed):
         yield {
             "sigma": point.sigma,
@@ -103,13 +105,13 @@ class Blind:
     errors: dict[str, float]
 
 
-def blind(n: int = 24, seed: int = 180) -> Blind:
-    """Ask the last shipped denoiser to clean n pictures of pure noise, and compare with the average training digit.
+def blind(n: int = 24, seed: int = 180, *, network: str = NETWORK) -> Blind:
+    """Ask the denoiser, after its last epoch, to clean n pictures of pure noise, and compare with the average training digit.
 
     No guess that ignores the input has a smaller mean squared error than the mean, because
     E|c - x|^2 = |c - E[x]|^2 + E|x - E[x]|^2, whose second part no c can change.
     """
-    unet, _ = network_at("one_step", last_epoch("one_step"))
+    unet, _ = network_at(network, last_epoch(network))
     noise, answers = answers_to_pure_noise(unet, n, seed)
     x = to_unit(shown_digits().images)
     average = torch.from_numpy(shown_digits().average)[None]

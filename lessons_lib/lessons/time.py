@@ -18,22 +18,29 @@ SAME = {"num_inference_steps": 30, "variance_type": "fixed_large", "seed": SEED}
 
 
 def about(**chosen) -> dict:
-    """The settings of the walk through the training: epochs (newest last), num_inference_steps, variance_type, seed."""
-    return settings({"network": NETWORK, "epochs": three(NETWORK), **SAME}, chosen)
+    """The settings of the walk through the training: network, epochs (newest last), num_inference_steps, variance_type, seed."""
+    network = chosen.get("network", NETWORK)
+    return settings({"network": network, "epochs": three(network), **SAME}, chosen)
 
 
 def about_lie(**chosen) -> dict:
     """The settings of the walk that is lied to: epoch, lie, amount and those of about()."""
-    return settings({"network": NETWORK, "epoch": last_epoch(NETWORK), "lie": "scaled", "amount": -0.5, **SAME}, chosen)
+    network = chosen.get("network", NETWORK)
+    return settings({"network": network, "epoch": last_epoch(network), "lie": "scaled", "amount": -0.5, **SAME}, chosen)
 
 
 def through_training(
-    epochs: Sequence[int], seeds: Sequence[int], *, num_inference_steps: int = 30, variance_type: str = "fixed_large"
+    epochs: Sequence[int],
+    seeds: Sequence[int],
+    *,
+    num_inference_steps: int = 30,
+    variance_type: str = "fixed_large",
+    network: str = NETWORK,
 ) -> Iterator[Step]:
     """The network after each of the epochs, walked from the same noise with the same noise on the way: a row an epoch."""
     walks = []
     for epoch in epochs:
-        net, trained = shared(NETWORK, epoch)
+        net, trained = shared(network, epoch)
         denoiser = Conditioned(net, condition_of(None))
         walks.append(digits_from_noise(denoiser, trained, seeds, num_inference_steps, variance_type))
     yield from in_step(walks)
@@ -70,9 +77,10 @@ def truth_and_lie(
     *,
     num_inference_steps: int = 30,
     variance_type: str = "fixed_large",
+    network: str = NETWORK,
 ) -> Iterator[Step]:
     """The same walk twice in one batch: told the true t, and told LIES[lie](t, amount, T). The sampler knows the truth."""
-    net, trained = shared(NETWORK, epoch)
+    net, trained = shared(network, epoch)
     honest = Conditioned(net, condition_of(None))
     liar = lied_to(honest, lambda t: LIES[lie](t, amount, trained.T), trained.T)
     how = trained, seeds, num_inference_steps, variance_type
@@ -81,13 +89,13 @@ def truth_and_lie(
 
 def walk(about: dict) -> Iterator[Step]:
     """The page's walk: six pictures an epoch."""
-    how = {k: about[k] for k in ("num_inference_steps", "variance_type")}
+    how = {k: about[k] for k in ("num_inference_steps", "variance_type", "network")}
     return through_training(about["epochs"], seeds_of(about["seed"], COLUMNS), **how)
 
 
 def walk_lie(about: dict) -> Iterator[Step]:
     """The page's walk that is lied to: six pictures told the truth, six told the lie."""
-    how = {k: about[k] for k in ("num_inference_steps", "variance_type")}
+    how = {k: about[k] for k in ("num_inference_steps", "variance_type", "network")}
     return truth_and_lie(about["epoch"], about["lie"], about["amount"], seeds_of(about["seed"], COLUMNS), **how)
 
 
@@ -98,24 +106,24 @@ def openings(model: Model) -> Iterator[Opening]:
     yield Opening("time_lie", lie, lambda: walk_lie(lie), frames=12)
 
 
-def through_time(num_images: int = 20, points: int = 10) -> Iterator[dict]:
+def through_time(num_images: int = 20, points: int = 10, *, network: str = NETWORK) -> Iterator[dict]:
     """The network's error at each t, through its training.
 
     Rows: t; for each epoch its mean squared error of eps; and "x0_hat", the last one's error of the picture it stands for.
     """
     x0, _ = some_digits(num_images)
-    for t in spread(shared(NETWORK, last_epoch(NETWORK))[1].T, points):
+    for t in spread(shared(network, last_epoch(network))[1].T, points):
         row: dict = {"t": t}
-        for epoch in epochs_of(NETWORK):
-            net, trained = shared(NETWORK, epoch)
+        for epoch in epochs_of(network):
+            net, trained = shared(network, epoch)
             row[describe(epoch)], row["x0_hat"] = errors_at(net, trained.schedule, x0, t)
         yield row
 
 
-def told_times(num_images: int = 10, points: int = 13) -> Iterator[dict]:
+def told_times(num_images: int = 10, points: int = 13, *, network: str = NETWORK) -> Iterator[dict]:
     """The error of eps at three true timesteps, by what the network is told. Rows: told, and a column a true t."""
     x0, _ = some_digits(num_images)
-    net, trained = shared(NETWORK, last_epoch(NETWORK))
+    net, trained = shared(network, last_epoch(network))
     for told in spread(trained.T, points):
         row: dict = {"told": told}
         for t in (trained.T // 5, trained.T // 2, trained.T * 4 // 5):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -24,7 +25,7 @@ from lessons_lib.models.model import Model
 from lessons_lib.models.names import TITLES
 from lessons_lib.models.objective import Eps, Flow, Objective, OneStep
 from lessons_lib.models.unet import UNet
-from lessons_lib.places import CACHE
+from lessons_lib.places import CACHE, OWN, RUNS
 from lessons_lib.schedule import Schedule
 
 NUM_CLASSES = 10
@@ -34,7 +35,10 @@ PAIRS = {  # of digits that share a picture: one turned by 180 degrees, or one s
     "hybrids": (("6", "0"), ("8", "3"), ("9", "4"), ("0", "6"), ("7", "1"), ("3", "5")),
 }
 UNTRAINED = 0
+GIVEN = -1  # in the place of an epoch: a network that somebody gave, whose training is not known
 FOLDER = CACHE / "mnist"
+OTHERS = {r"r[0-9a-f]{7}": RUNS, r"n[0-9a-f]{12}": OWN}
+"""Where networks lie whose name is not one of KINDS: a training's of the page Train by its id, and one that somebody gave."""
 
 
 @dataclass(frozen=True)
@@ -177,36 +181,53 @@ def denoise_once(unet: UNet, z: Tensor) -> Tensor:
     return unet(z)
 
 
+def is_own(network: str) -> bool:
+    """True for a network that was trained here or given by somebody, by its name; False for one that ships."""
+    return any(re.fullmatch(name, network) for name in OTHERS)
+
+
+def folder_of(network: str) -> Path:
+    """Where a network's weights lie, whether it is there or not."""
+    return next((folder for name, folder in OTHERS.items() if re.fullmatch(name, network)), FOLDER) / network
+
+
 def shipped_epochs(network: str) -> list[int]:
-    """The epochs after which the weights of "one_step", "time_conditioned" or "class_conditioned" ship."""
-    return sorted(int(p.stem.split("-")[1]) for p in (FOLDER / network).glob("epoch-*.safetensors"))
+    """The epochs whose weights are there, in order: of a network that ships, or was trained here. [GIVEN] of one that was given."""
+    folder = folder_of(network)
+    if (folder / "given.safetensors").exists():
+        return [GIVEN]
+    return sorted(int(p.stem.split("-")[1]) for p in folder.glob("epoch-*.safetensors"))
 
 
 def file_of(network: str, epoch: int | None = None) -> Path:
-    """The weights of a shipped network, by default after its last epoch. Raises LessonsError if it does not ship."""
+    """The weights of a network, by default after its last epoch. Raises LessonsError if they are not there."""
     epochs = shipped_epochs(network)
     if not epochs or (epoch is not None and epoch not in epochs):
+        if is_own(network):
+            raise LessonsError(f"The network {network} is not on this machine, or not any more: train or upload it again.")
         raise LessonsError(f"No weights of {network} after epoch {epoch or 'any'} ship; there are: {epochs or 'none'}.")
-    return FOLDER / network / f"epoch-{epoch or epochs[-1]:02d}.safetensors"
+    epoch = epochs[-1] if epoch is None else epoch
+    return folder_of(network) / ("given.safetensors" if epoch == GIVEN else f"epoch-{epoch:02d}.safetensors")
 
 
 def open_network(network: str, epoch: int | None = None) -> tuple[UNet, Settings]:
-    """A shipped network, by default after its last epoch. Shared by all: never train it.
+    """A network by its name, by default after its last epoch. Shared by all: never train it.
 
-    Raises: LessonsError if it does not ship.
+    Raises: LessonsError if its weights are not there.
     """
     file = file_of(network, epoch)
     used.note(file)
-    return _read(file)
+    return _read_own(file) if is_own(network) else _read(file)
 
 
 _read = cache(load_weights)
+_read_own = lru_cache(maxsize=12)(load_weights)  # people's networks come and go
 
 
 def epochs_of(network: str) -> list[int]:
-    """UNTRAINED and the epochs whose weights ship, in order. Empty if none ship."""
+    """UNTRAINED and the epochs whose weights are there, in order; [GIVEN] of a network that was given. Empty if none are there."""
     epochs = shipped_epochs(network)
-    return [UNTRAINED, *epochs] if epochs else []
+    return epochs if epochs == [GIVEN] else [UNTRAINED, *epochs] if epochs else []
 
 
 def compared(network: str) -> list[int]:
@@ -222,8 +243,8 @@ def three(network: str) -> list[int]:
 
 
 def describe(epoch: int) -> str:
-    """ "untrained", "after epoch 5"."""
-    return "untrained" if epoch == UNTRAINED else f"after epoch {epoch}"
+    """ "untrained", "after epoch 5", "as it was given"."""
+    return {UNTRAINED: "untrained", GIVEN: "as it was given"}.get(epoch, f"after epoch {epoch}")
 
 
 def network_at(network: str, epoch: int) -> tuple[UNet, Settings]:
@@ -234,46 +255,56 @@ def network_at(network: str, epoch: int) -> tuple[UNet, Settings]:
     return open_network(network, epoch) if epoch != UNTRAINED else _untrained(file_of(network))
 
 
-@cache
+@lru_cache(maxsize=12)
 def _untrained(file: Path) -> tuple[UNet, Settings]:
     """The network that the training of this file's began with."""
-    _, settings = _read(file)
+    _, settings = load_weights(file)
     return make_unet(settings).eval(), settings
 
 
-@cache
+@lru_cache(maxsize=64)
 def step_of(network: str, epoch: int) -> int:
     """The optimiser steps done by the end of an epoch, from the weights' own metadata."""
     if epoch == UNTRAINED:
         return 0
-    with safe_open(str(FOLDER / network / f"epoch-{epoch:02d}.safetensors"), "pt") as f:
+    with safe_open(str(file_of(network, epoch)), "pt") as f:
         return int(f.metadata()["step"])
 
 
-@cache
+@lru_cache(maxsize=16)
 def losses(network: str) -> tuple[list[int], list[float]]:
     """(steps, losses) of the shipped training, one a step; two empty lists if the curve does not ship."""
     try:
-        return read_losses(FOLDER / network / "losses.csv")
+        return read_losses(folder_of(network) / "losses.csv")
     except OSError:
         return [], []
 
 
-@cache
+@lru_cache(maxsize=16)
 def restarts(network: str) -> list[int]:
     """The steps after which the shipped training went on another day, its optimiser beginning anew."""
     try:
-        return [int(step) for step in json.loads((FOLDER / network / "restarts.json").read_text())]
+        return [int(step) for step in json.loads((folder_of(network) / "restarts.json").read_text())]
     except (OSError, ValueError, TypeError):
         return []
 
 
 def last_epoch(network: str) -> int:
-    """The last shipped epoch. Raises LessonsError if none ships."""
+    """The last epoch whose weights are there. Raises LessonsError if none are."""
     epochs = shipped_epochs(network)
+    if not epochs and is_own(network):
+        file_of(network)
     if not epochs:
         raise LessonsError(f"No weights of {network} ship with this copy: train the network on the page Train on MNIST.")
     return epochs[-1]
+
+
+def data_of(network: str) -> str:
+    """What a network that was trained here learned from, as its training wrote down; "" where that is not known."""
+    try:
+        return str(json.loads((folder_of(network) / "settings.json").read_text())["data"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return ""
 
 
 def last_settings(network: str) -> Settings:

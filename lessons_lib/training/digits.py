@@ -25,7 +25,6 @@ from lessons_lib.mnist import DATA_DIR, Digits, load_digits
 from lessons_lib.models.digits import (
     COURSE,
     NETWORKS,
-    NUM_CLASSES,
     OPTIMIZERS,
     Settings,
     condition_of,
@@ -35,7 +34,7 @@ from lessons_lib.models.digits import (
 )
 from lessons_lib.models.precision import autocast
 from lessons_lib.models.unet import UNet
-from lessons_lib.training import loop
+from lessons_lib.training import loop, own_pictures
 from lessons_lib.training.muon import Muon, scale_lr, split
 
 
@@ -149,7 +148,7 @@ def train(
 def training_samples(unet: UNet, settings: Settings, digits: Digits, n: int = 10, num_inference_steps: int = 25) -> Tensor:
     """(n, 1, 28, 28) in [-1, 1] from a fixed seed: what the network makes at this moment of its training.
 
-    The one-step denoiser shows noisy digits cleaned; the others walk from noise, those with a class to the digits 0 .. 9
+    The one-step denoiser shows noisy digits cleaned; the others walk from noise, those with a class to each label in turn
     at guidance 5. At most num_inference_steps steps. Leaves the network in training mode if it was.
     """
     training, device = unet.training, next(unet.parameters()).device
@@ -157,7 +156,8 @@ def training_samples(unet: UNet, settings: Settings, digits: Digits, n: int = 10
     unet.eval()
     try:
         network = settings.objective.network(unet)
-        labels = torch.arange(n) % NUM_CLASSES
+        there = digits.labels.unique()
+        labels = there[torch.arange(n) % len(there)]
         denoiser = Conditioned(network, condition_of(labels).to(device))
         if unet.num_classes:
             denoiser = guided(denoiser, Conditioned(network, condition_of(None).to(device)), 5.0)
@@ -230,12 +230,22 @@ def _check_or_write_settings(folder: Path, settings: Settings, digits: Digits) -
         checkpoints.write_atomically(path, json.dumps(about, indent=1).encode())
 
 
+def _own(path: Path) -> Digits:
+    """A zip or folder of pictures as digits; what was done to them is printed."""
+    pictures = own_pictures.from_folder(path) if path.is_dir() else own_pictures.from_zip(path)
+    print("; ".join(pictures.changes))
+    return pictures.digits
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m lessons_lib.training.digits", description=__doc__)
     parser.add_argument("network", choices=NETWORKS)
     parser.add_argument("--folder", type=Path, help="where the run lives; default cache/runs/NETWORK")
     parser.add_argument("--start", type=Path, help="a run that has no checkpoint goes on from this epoch-NN.safetensors")
     parser.add_argument("--data", type=Path, default=DATA_DIR, help="MNIST in torchvision's layout (default %(default)s)")
+    parser.add_argument(
+        "--pictures", type=Path, help="train on a zip or folder of pictures instead: a folder in it for each label"
+    )
     parser.add_argument("--download", action="store_true", help="download MNIST there if it is missing")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--minutes", type=float, help="time budget; run the same command again to go on")
@@ -253,7 +263,10 @@ def main() -> None:
         torch.set_num_threads(args.threads)
     chosen = {k: getattr(args, k, None) for k in Settings.__dataclass_fields__ if k != "network"}
     settings = replace(COURSE[args.network], **{k: v for k, v in chosen.items() if v is not None})
-    digits = load_digits("train", args.data, download=args.download)
+    try:
+        digits = _own(args.pictures) if args.pictures else load_digits("train", args.data, download=args.download)
+    except LessonsError as e:
+        raise SystemExit(str(e)) from None
     print(f"{settings.network}, D = {settings.num_hiddens}, {digits.source}, {os.cpu_count()} processors, {args.device}")
     from tqdm import tqdm
 

@@ -281,7 +281,7 @@ def _entries(folder: Path) -> list[dict]:
     """concepts.txt's things: emojibase's label, code, name and keywords."""
     labels = {e["label"]: e for e in _icons(folder, NAMES[0], "en/data.json")}
     found = []
-    for line in Path(__file__).with_name("concepts.txt").read_text().splitlines():
+    for line in Path(__file__).with_name("concepts.txt").read_text(encoding="utf-8").splitlines():
         if line.strip() and not line.startswith("#"):
             label, _, name = (part.strip() for part in line.partition("="))
             found.append({"label": label, "code": labels[label]["hexcode"].lower(), "name": name or label})

@@ -7,6 +7,7 @@ cache/runs/mnist/ID/ holds
     order           its place in the queue        (a whole number, larger than all before)
     wanted          "run", "pause" or "cancel"    (what people want; the last press counts, but a stop holds until it is taken back)
     key             SHA-256 of the secret that steers it; without this file everybody may
+    pictures.npz    what it trains on, where that is not MNIST
     lock            held by the worker while it lives, let go by the system when it dies, however it dies
     progress.json   the worker's last word        (replaced about twice a second)
     tries           how often a worker was started from the checkpoints that are there
@@ -30,17 +31,21 @@ import secrets
 import shutil
 import subprocess
 import sys
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from lessons_lib.checkpoints import checkpoint_files, write_atomically
+from lessons_lib.checkpoints import checkpoint_files, read, remove, replace, write_atomically
 from lessons_lib.curves import read_losses, thinned
 from lessons_lib.errors import LessonsError
 from lessons_lib.models.digits import Settings
-from lessons_lib.places import ROOT
+from lessons_lib.places import ROOT, RUNS
+from lessons_lib.training import own_pictures
 from lessons_lib.training.lock import INHERITED, holding, is_held, take
+from lessons_lib.training.own_pictures import Pictures
 
-FOLDER = ROOT / "cache" / "runs" / "mnist"
+FOLDER = RUNS
 AT_ONCE = 1  # runs that train at the same time; the others queue
 KEPT = 20  # finished runs that are kept
 POINTS = 300  # of a loss curve that is sent to a page
@@ -88,10 +93,10 @@ class State:
     losses: tuple[list[int], list[float]] = field(default=((), ()))
 
 
-def start(settings: Settings, data: str | None = None, *, key: str = "") -> str:
+def start(settings: Settings, data: str | None = None, *, key: str = "", pictures: Pictures | None = None) -> str:
     """Queue a run and return its id. Raises LessonsError if its folder cannot be written.
 
-    data: MNIST's folder for another place than cache/data. key: the secret that may steer it, "" for everybody; its hash is kept.
+    data: MNIST's folder for another place than cache/data. pictures: to train on in MNIST's place; they are kept beside the run. key: the secret that may steer it, "" for everybody; its hash is kept.
     """
     run = "r" + secrets.token_hex(4)[1:]  # a letter first: links with 8616e633 are taken for the number infinity
     folder = FOLDER / run
@@ -105,6 +110,9 @@ def start(settings: Settings, data: str | None = None, *, key: str = "") -> str:
             write_atomically(folder / "order", str(order).encode())
             if key:
                 write_atomically(folder / "key", _hash(key).encode())
+            if pictures is not None:
+                own_pictures.write(folder / own_pictures.NAME, pictures)
+                data = own_pictures.NAME
             write_atomically(folder / "wanted", b"run")
             write_atomically(folder / "start.json", json.dumps({"settings": asdict(settings), "data": data}).encode())
             _tidy()
@@ -190,7 +198,7 @@ def _go_on(folder: Path, progress: dict, status: str) -> None:
     if status in ("failed", "cancelled"):
         read_start(folder)
         say(folder, {**progress, "status": "queued", "said": ""})
-    (folder / "tries").unlink(missing_ok=True)
+    remove(folder / "tries")
     write_atomically(folder / "wanted", b"run")
     _start_waiting()
 
@@ -239,14 +247,29 @@ def last_runs(n: int = 5) -> list[str]:
     return [p.name for p in reversed(_folders())][:n]
 
 
+def finished(networks: Collection[str], most: int = KEPT) -> dict[str, Settings]:
+    """{run: what it trained} of the newest runs that are done and whose weights are kept, for these kinds of network, newest first."""
+    found: dict[str, Settings] = {}
+    for folder in reversed(_folders()):
+        if read_progress(folder).get("status") == "finished" and any(folder.glob("epoch-*.safetensors")):
+            with suppress(LessonsError):
+                settings, _ = read_start(folder)
+                if settings.network in networks:
+                    found[folder.name] = settings
+        if len(found) == most:
+            break
+    return found
+
+
 # ---- what stands in a run's folder ----
 
 
 def read_start(folder: Path) -> tuple[Settings, str | None]:
-    """What to train, and MNIST's folder if it is another than cache/data. Raises LessonsError if start.json is broken."""
+    """What to train, and MNIST's folder if it is another than cache/data, or the file of one's own pictures. Raises LessonsError if start.json is broken."""
     try:
         about = json.loads((folder / "start.json").read_text())
-        return Settings(**about["settings"]), about["data"]
+        own = about["data"] == own_pictures.NAME
+        return Settings(**about["settings"]), str(folder / own_pictures.NAME) if own else about["data"]
     except (OSError, ValueError, TypeError, KeyError) as e:
         raise LessonsError(
             f"Run {folder.name} cannot be read: its start.json was cut short, or is from another version. Start a new one with Train."
@@ -256,7 +279,7 @@ def read_start(folder: Path) -> tuple[Settings, str | None]:
 def read_progress(folder: Path) -> dict:
     """The worker's last word; {} if there is none yet, or if it is broken."""
     try:
-        progress = json.loads((folder / "progress.json").read_text())
+        progress = json.loads(read(folder / "progress.json"))
     except (OSError, ValueError):
         return {}
     whole = isinstance(progress, dict) and all(isinstance(progress[k], kind) for k, kind in WORDS.items() if k in progress)
@@ -276,7 +299,7 @@ def say(folder: Path, progress: dict) -> None:
                 f.write(json.dumps({**progress, "said": progress.get("said", "")[:500]}).encode().ljust(SPARE))
                 f.flush()
                 os.fsync(f.fileno())
-            os.replace(spare, folder / "progress.json")
+            replace(spare, folder / "progress.json")
             return
         except OSError:
             pass  # the first error says more
@@ -286,7 +309,7 @@ def say(folder: Path, progress: dict) -> None:
 def wanted(folder: Path) -> str:
     """What people want of the run: "run", "pause" or "cancel"; "run" if the file is broken."""
     try:
-        word = (folder / "wanted").read_text()
+        word = read(folder / "wanted")
     except (OSError, ValueError):
         return "run"
     return word if word in ("pause", "cancel") else "run"

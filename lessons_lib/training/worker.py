@@ -20,7 +20,7 @@ from lessons_lib.images import to_uint8
 from lessons_lib.log import set_up
 from lessons_lib.mnist import DATA_DIR, load_digits
 from lessons_lib.pictures import picture_of, to_png
-from lessons_lib.training import runs
+from lessons_lib.training import own_pictures, runs
 from lessons_lib.training.digits import train
 from lessons_lib.training.lock import take
 
@@ -51,7 +51,8 @@ def main(folder: Path, inherited: int | None = None) -> bool:
 
     try:
         settings, data = runs.read_start(folder)
-        digits = load_digits("train", data or DATA_DIR)
+        own = data is not None and Path(data).name == own_pictures.NAME
+        digits = own_pictures.read(Path(data)) if own else load_digits("train", data or DATA_DIR)
         before = said.get("data", digits.source)
         if before != digits.source and checkpoint_files(folder):
             raise LessonsError(f"This run began with {before}, and now there is {digits.source}: start a new one with Train.")
@@ -60,8 +61,9 @@ def main(folder: Path, inherited: int | None = None) -> bool:
         tell("running", data=digits.source, total_steps=total, said="", images_per_second=0.0, seconds_left=0.0)
         sample_steps = max(1, total // GRIDS)
         spoke = 0.0
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        with closing(train(settings, digits, folder, device=device, checkpoint_seconds=60, sample_steps=sample_steps)) as run:
+        how = {"device": "cuda" if torch.cuda.is_available() else "cpu", "checkpoint_seconds": 60, "sample_steps": sample_steps}
+        keep = (1, 5, settings.epochs)  # which the lessons of Part B open
+        with closing(train(settings, digits, folder, **how, keep_epochs=keep)) as run:
             for p in run:
                 if p.samples is not None:
                     grid = picture_of(to_uint8(p.samples).numpy(), 10)

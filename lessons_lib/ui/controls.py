@@ -81,6 +81,8 @@ LABELS = {
     "class": "digit it is told",
     "place": "where it enters",
     "epoch": "how long it was trained",
+    "weights": "network",
+    "train_on": "pictures to learn from",
     "row": "row",
     "column": "column",
     "step": "step",
@@ -238,11 +240,13 @@ def select(
     label: str | None = None,
     argument: str | None = None,
     help: str | None = None,
+    format_func: Callable[[str], str] = str,
 ) -> str:
-    """One of many."""
+    """One of many. format_func: what people read in the place of an option."""
     default = default if default in options else options[0]
     parse, fits = _one_of(options)
-    return _draw(st.selectbox, page, name, default, parse, fits, argument=argument, label=label, help=help, options=options)
+    how = {"options": options, "format_func": format_func}
+    return _draw(st.selectbox, page, name, default, parse, fits, argument=argument, label=label, help=help, **how)
 
 
 def toggle(

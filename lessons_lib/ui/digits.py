@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import streamlit as st
 
+from lessons_lib import decoders
 from lessons_lib.catalogue import lesson, written
+from lessons_lib.errors import LessonsError
 from lessons_lib.film import Film, opening_path
 from lessons_lib.pictures import picture_of
 from lessons_lib.test_digits import OF_EACH, shown_digits
-from lessons_lib.ui import controls, pictures, plots, save
+from lessons_lib.ui import controls, pictures, plots, save, view
+from lessons_lib.ui.typed import as_typed, sentence, visible
 
 WORDS = {
     "one_step": "one-step denoiser",
@@ -68,23 +73,140 @@ def kept(slug: str, columns: int = 8) -> st.delta_generator.DeltaGenerator:
 
 
 def ships(network: str) -> bool:
-    """True if the network's weights ship; otherwise one sentence and the way to the Train page."""
+    """True if the network's weights are there; otherwise one sentence and the way to the Train page."""
     from lessons_lib.models.digits import shipped_epochs
 
     if shipped_epochs(network):
         return True
-    st.info(f"No weights of the {WORDS[network]} ship with this copy: train the network yourself.", icon=":material/school:")
+    st.info(f"No weights of the {called(network)} ship with this copy: train the network yourself.", icon=":material/school:")
     if lesson("train") in written():
         st.page_link(lesson("train").file, label=lesson("train").title, icon=":material/arrow_forward:")
     return False
 
 
+def network_in_view(page: str, shipped: str, kinds: Sequence[str] = ()) -> str:
+    """A widget for whose network the lesson runs: the shipped one, one trained here, or one from a file. Returns its name.
+
+    kinds: of models.digits.KINDS, those that the lesson can use; by default the shipped one's alone.
+    """
+    from lessons_lib.models import own
+    from lessons_lib.training import runs
+
+    kinds = tuple(kinds) or (shipped,)
+    wanted = controls.peek(page, "weights")
+    given: dict[str, str] = st.session_state.setdefault("own_networks", {})  # name -> the file's, of this session
+    names = {SHIPPED: "the one that ships"}
+    names |= {
+        run: f"trained here: {own.TITLES[s.network]}, D = {s.num_hiddens} ({run})" for run, s in runs.finished(kinds).items()
+    }
+    for name in [*given, *([wanted] if wanted not in (None, *names, *given) else [])]:
+        settings = own.settings_of(name) if is_given(name) else None
+        if settings is not None and settings.network in kinds:
+            names[name] = f"{given.get(name, 'a file')}: {own.TITLES[settings.network]}, D = {settings.num_hiddens}"
+    if wanted not in (None, *names):
+        st.caption(
+            f":orange[The link asks for the network {as_typed(str(wanted)[:40])}, which does not open here:] the one that ships is in view."
+        )
+    with st.popover("Your own network", icon=":material/hub:"):
+        st.file_uploader(
+            "a state dict of the course's UNet",
+            key=f"{page}_own",
+            type=["safetensors", "pt", "pth"],
+            max_upload_size=decoders.WEIGHTS_MB,
+            on_change=_take_network,
+            args=(page, kinds),
+        )
+        st.caption(
+            "From `torch.save(unet.state_dict(), ...)` or safetensors; nothing in the file is run. Trainings of the page Train stand in the list."
+        )
+        chosen = controls.select(page, "weights", list(names), format_func=lambda name: names.get(name, name))
+    for kind, said in st.session_state.get(f"{page}_own_said", []):
+        {"error": st.error, "warning": st.warning, "caption": st.caption}[kind](said)
+    if is_given(chosen):
+        view.cannot_hold("your network")
+    return shipped if chosen == SHIPPED else chosen
+
+
+SHIPPED = "shipped"
+
+
+def is_given(network: str) -> bool:
+    """True for the name of a network that somebody gave as a file."""
+    return re.fullmatch("n[0-9a-f]{12}", network or "") is not None
+
+
+def _take_network(page: str, kinds: tuple[str, ...]) -> None:
+    """Before the page runs: open what was uploaded, and put it in view."""
+    from lessons_lib.models import own
+
+    file, said = st.session_state[f"{page}_own"], []
+    if file is not None:
+        called = visible(file.name)[-80:]
+        try:
+            given = own.take(file.getvalue())
+        except LessonsError as e:
+            said.append(("error", sentence(f"{called}: {e}")))
+        else:
+            st.session_state.setdefault("own_networks", {})[given.name] = called
+            about = f"{as_typed(called)}: {own.TITLES[given.settings.network]}, D = {given.settings.num_hiddens}"
+            if given.by_order:
+                about += "; its layers have names of their own, and were matched by kind, shape and order"
+            said.append(("caption", f"{about}."))
+            if given.error > 0.9:
+                said.append(
+                    (
+                        "warning",
+                        "On test digits it answers no better than the mean: was it trained, and are its blocks in the course's order?",
+                    )
+                )
+            if given.settings.network in kinds:
+                controls.take(page, "weights", given.name)
+                view.touch()
+            else:
+                where = " or ".join(lesson(slug).title for slug, usable in USED_IN.items() if given.settings.network in usable)
+                said.append(
+                    (
+                        "error",
+                        f"It is no {' or '.join(own.TITLES[k] for k in kinds)}, which this lesson runs; it opens in {where}.",
+                    )
+                )
+    st.session_state[f"{page}_own_said"] = said
+
+
+USED_IN = {
+    "one_step": ("one_step",),
+    "out_of_its_depth": ("one_step",),
+    "time": ("time_conditioned",),
+    "class": ("class_conditioned",),
+    "flow": ("flow_matching", "class_flow"),
+    "unet": ("one_step", "pure_noise", "time_conditioned", "class_conditioned", "time_flow", "class_flow", "flow_matching"),
+}
+"""Which kinds of network a lesson can run."""
+
+
+def called(network: str) -> str:
+    """A network in people's words, by its name."""
+    if network in WORDS:
+        return WORDS[network]
+    return f"network of run {network}" if not is_given(network) else "network that you gave"
+
+
 def which_epochs(network: str) -> str:
     """One sentence: which networks these are, from their own files."""
-    from lessons_lib.models.digits import last_epoch, network_at, shipped_epochs
+    from lessons_lib.models import own
+    from lessons_lib.models.digits import data_of, is_own, last_epoch, network_at, shipped_epochs
 
     _, settings = network_at(network, last_epoch(network))
     epochs = shipped_epochs(network)
+    if is_own(network):
+        what = f"{own.TITLES[settings.network]}, D = {settings.num_hiddens}"
+        if is_given(network):
+            return f"**your network** {as_typed(st.session_state.get('own_networks', {}).get(network, ''))}: {what}"
+        data = as_typed(data_of(network))
+        learned = f", trained on {data}" if data else ""
+        of_digits = "; the judge knows digits alone" if "own pictures" in data else ""
+        after = f"weights after epochs {', '.join(map(str, epochs))} of {settings.epochs}"
+        return f"**trained here**, run {network}: {what}{learned}; {after}{of_digits}"
     trained = "all 60,000 digits" if settings.num_digits is None else f"{settings.num_digits:,} digits"
     times = f"after epoch {epochs[0]}" if len(epochs) == 1 else f"after epochs {', '.join(map(str, epochs))}"
     return (
@@ -100,14 +222,16 @@ def loss_curve(network: str, key: str, epoch: int | None = None) -> None:
 
     steps, values = losses(network)
     if not steps:
-        st.caption(f"The loss curve of the {WORDS[network]} does not ship with this copy.")
+        why = "came with no loss curve" if is_given(network) else "has no loss curve in this copy"
+        st.caption(f"The {called(network)} {why}.")
         return
     xs, ys = thinned(steps, values)
     marked = {} if epoch is None else {"mark": step_of(network, epoch), "mark_label": describe(epoch)}
     plots.line_plot({"training loss": (xs, ys)}, "step", "mean squared error", key, log_y=True, **marked)
     width = -(-len(steps) // 300)
     each = "every step" if width == 1 else f"each point the mean of {width} steps"
-    text = f"Loss of the shipped training, {len(steps):,} steps, {each}; it ends at {np.mean(values[-50:]):.4f}."
+    whose = "shipped training" if network in WORDS else f"training {network}"
+    text = f"Loss of the {whose}, {len(steps):,} steps, {each}; it ends at {np.mean(values[-50:]):.4f}."
     if again := [step for step in restarts(network) if step < len(steps)]:
         after = " and ".join(f"{step:,}" for step in again)
         text += f" It rises for a moment after step {after}: it went on another day, Adam's memory of past gradients empty."
@@ -186,18 +310,18 @@ def table(rows: list[dict]) -> None:
 
 
 @st.cache_data(max_entries=32, show_spinner="cleaning ten digits ...")
-def ten_cleaned(epoch: int, sigma: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def ten_cleaned(epoch: int, sigma: float, seed: int, network: str = "one_step") -> tuple[np.ndarray, np.ndarray]:
     """One of each test digit noised, and what the one-step denoiser made of them at that moment: two (10, 1, 28, 28) uint8."""
     from lessons_lib.images import from_unit, to_uint8
     from lessons_lib.lessons import one_step
     from lessons_lib.models.digits import denoise_once, network_at
 
     z = one_step.noised(one_step.to_unit(shown_digits().images[1::OF_EACH]), sigma, seed)
-    return tuple(to_uint8(from_unit(v)).numpy() for v in (z, denoise_once(network_at("one_step", epoch)[0], z)))
+    return tuple(to_uint8(from_unit(v)).numpy() for v in (z, denoise_once(network_at(network, epoch)[0], z)))
 
 
 @st.cache_data(max_entries=32, show_spinner="measuring on twenty digits ...")
-def one_step_errors(sigma: float, seed: int, num_digits: int = 20) -> list[dict]:
+def one_step_errors(sigma: float, seed: int, num_digits: int = 20, network: str = "one_step") -> list[dict]:
     """MSE, PSNR and sharpness of the noisy digits and of the one-step denoiser's answers through its training."""
     from lessons_lib import metrics
     from lessons_lib.lessons import one_step
@@ -207,8 +331,8 @@ def one_step_errors(sigma: float, seed: int, num_digits: int = 20) -> list[dict]
     x = one_step.to_unit(shown_digits().images[:: OF_EACH * 10 // num_digits])
     z = one_step.noised(x, sigma, seed)
     rows = {"noisy input": z}
-    for epoch in networks.epochs_of("one_step"):
-        rows[f"network {networks.describe(epoch)}"] = denoise_once(networks.network_at("one_step", epoch)[0], z)
+    for epoch in networks.epochs_of(network):
+        rows[f"network {networks.describe(epoch)}"] = denoise_once(networks.network_at(network, epoch)[0], z)
     rows["original"] = x
     made = []
     for name, y in rows.items():
@@ -225,11 +349,30 @@ def one_step_errors(sigma: float, seed: int, num_digits: int = 20) -> list[dict]
 
 
 @st.cache_resource(max_entries=16, show_spinner="asking the network about pure noise ...")
-def answers_to_nothing(seed: int):
-    """one_step.blind(), once a seed."""
+def answers_to_nothing(seed: int, network: str = "one_step"):
+    """one_step.blind(), once a seed and network."""
     from lessons_lib.lessons.out_of_its_depth import blind
 
-    return blind(seed=seed)
+    return blind(seed=seed, network=network)
+
+
+def epoch_in_view(page: str, network: str, help: str) -> int:
+    """A widget for how long the network was trained; none where only one moment of it is known. Each network has its own."""
+    from lessons_lib.models.digits import describe, epochs_of, last_epoch
+
+    epochs = epochs_of(network)
+    if len(epochs) < 2:
+        return epochs[0]
+    name = "epoch" if network in WORDS else f"epoch_{network}"
+    how = {"argument": "epoch", "format_func": describe, "help": help}
+    return controls.select_slider(page, name, epochs, last_epoch(network), **how)
+
+
+def measured(slug: str, network: str, rows_of: Callable, draw: Callable[[list[dict], str], None], *, minutes: str) -> None:
+    """plots.measured(): what is kept of the network that ships, and a measurement to be taken of any other."""
+    if network not in WORDS:
+        slug, rows_of = f"{slug}_{network}", partial(rows_of, network=network)
+    plots.measured(slug, "mnist", rows_of, draw, minutes=minutes)
 
 
 @st.cache_data(max_entries=64, show_spinner="cutting skip connections ...")

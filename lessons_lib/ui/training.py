@@ -10,13 +10,17 @@ from pathlib import Path
 import streamlit as st
 from PIL import Image
 
+from lessons_lib import decoders
+from lessons_lib.catalogue import lesson
 from lessons_lib.errors import LessonsError
 from lessons_lib.pictures import from_data_url, open_picture, to_data_url
-from lessons_lib.training import runs
+from lessons_lib.training import own_pictures, runs
+from lessons_lib.training.own_pictures import Pictures
 from lessons_lib.training.runs import ENDED, State
-from lessons_lib.ui import save, view
+from lessons_lib.ui import pictures, save, view
+from lessons_lib.ui.digits import USED_IN
 from lessons_lib.ui.plots import line_plot
-from lessons_lib.ui.typed import sentence
+from lessons_lib.ui.typed import as_typed, sentence
 
 WORDS = {
     "queued": ":blue[waiting]",
@@ -46,6 +50,45 @@ def one_sentence() -> Iterator[None]:
         st.error(sentence(str(e)), icon=":material/error:")
 
 
+def own_pictures_in_view(page: str, *, folder: bool) -> Pictures | None:
+    """Widgets for a zip or a folder of pictures to train on, and what became of them. None while there are none."""
+    key = f"{page}_pictures_{'folder' if folder else 'zip'}"
+    kept = f"{key}_kept"
+    given = st.file_uploader(
+        "a folder of pictures" if folder else "a zip of pictures",
+        key=key,
+        type=list(decoders.ENDINGS) if folder else ["zip"],
+        accept_multiple_files="directory" if folder else False,
+        max_upload_size=decoders.WEIGHTS_MB,
+        help="a folder in it for each label, at most ten: 0/a.png, 0/b.png, 1/c.png ...",
+        on_change=lambda: st.session_state.pop(kept, None),
+    )
+    if given and kept not in st.session_state:
+        with st.spinner("opening the pictures ..."):
+            try:
+                found = (
+                    own_pictures.of((f.name, f.getvalue()) for f in given) if folder else own_pictures.from_zip(given.getvalue())
+                )
+            except LessonsError as e:
+                found = str(e)
+        st.session_state[kept] = found
+    found = st.session_state.get(kept)
+    if not isinstance(found, Pictures):
+        if found:
+            st.error(sentence(found), icon=":material/error:")
+        else:
+            st.info("Choose your pictures first: a link, or a server started anew, holds none.", icon=":material/image_search:")
+        return None
+    view.cannot_hold("your pictures")
+    told = as_typed(f"{len(found.digits):,} pictures; {'; '.join(found.changes)}.")
+    pictures.in_a_row(
+        found.digits.images[:8].numpy(), [str(k) for k in found.digits.labels[:8].tolist()], "your pictures", wide=48
+    )
+    st.caption(told)
+    save.note("text", told)
+    return found
+
+
 def show_run(run: str, key: str = "") -> None:
     """Steer and watch a run; while it lives, drawn anew every second without the rest of the page.
 
@@ -62,6 +105,12 @@ def show_run(run: str, key: str = "") -> None:
             save.did("trained", f"trained here: {_about(state)}, {state.step} steps")
     else:
         buttons.caption("Started in another browser, which alone can pause or stop it; its link can be given on there.")
+    if run in runs.finished([state.settings.network]):
+        with st.container(horizontal=True):
+            for slug, usable in USED_IN.items():
+                if state.settings.network in usable:
+                    query = {"weights": run}
+                    st.page_link(lesson(slug).file, label=f"See it in {lesson(slug).title}", query_params=query)
 
     @st.fragment(run_every=None if state.status in ENDED else 1.0)
     def live() -> None:
