@@ -3,6 +3,7 @@
 const FIELDS = "input:not([type=range]):not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable=true]";
 const LISTS = "[role=listbox], [role=combobox], [role=menu], [role=dialog], [role=option]";
 const HELP_OPEN = "[role=tooltip], [data-testid=stTooltipContent]";
+const OPEN = "[role=listbox], [role=menu], [role=dialog], [data-testid=stPopoverBody]"; // Escape closes these, and nothing else
 const HELP = `${HELP_OPEN}, [data-testid=stTooltipIcon]`;
 
 function focused() {
@@ -17,7 +18,7 @@ function shows(what) {
 
 // Something has the keys to itself: what is typed in, or a list, a window or a bubble of help.
 function taken() {
-  return Boolean(focused()?.closest(`${FIELDS}, ${LISTS}, ${HELP}`)) || shows("[role=listbox], [role=menu], [role=dialog]");
+  return Boolean(focused()?.closest(`${FIELDS}, ${LISTS}, ${HELP}`)) || shows(OPEN);
 }
 
 function press(which) {

@@ -391,7 +391,7 @@ class Plane {
       if (this.playing) this.pause();
       ring.dataset.say = "";
       this.dragged = true;
-      ring.onpointermove = (m) => this.move(...this.place(m));
+      ring.onpointermove = (m) => m.pointerId === e.pointerId && this.move(...this.place(m));
     };
     ring.onpointerup = ring.onpointercancel = () => { ring.onpointermove = null; };
   }
@@ -408,7 +408,7 @@ class Plane {
     canvas.onpointerdown = (e) => {
       if (this.view.data !== OWN) return;
       canvas.setPointerCapture(e.pointerId);
-      canvas.onpointermove = (m) => this.drawDot(...this.place(m));
+      canvas.onpointermove = (m) => m.pointerId === e.pointerId && this.drawDot(...this.place(m));
       this.drawDot(...this.place(e));
     };
     canvas.onpointerup = canvas.onpointercancel = () => { canvas.onpointermove = null; };
