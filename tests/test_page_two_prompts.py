@@ -8,7 +8,7 @@ from PIL import Image
 
 from lessons_lib.lessons._readings import Readings, read_both
 from lessons_lib.models.names import available
-from lessons_lib.ui import readings, words
+from lessons_lib.ui import pictures, words
 from tests.pages import opened, press
 
 MODELS = [m for m in ("mnist", "emoji") if m in available()]
@@ -188,9 +188,9 @@ def test_readings_count_the_worse_side():
     assert good.both
     assert not lame.both
     assert Readings((0, 0), (0.5, 0.9)).score > Readings((0, 0), (0.4, 0.99)).score
-    assert readings.captions([good], [180], ("6", "9")) == ["seed 180 · 6: 1st, 60% · 9: 2nd, 30%"]
-    assert readings.captions(None, [180, 181], ("6", "9")) == ["seed 180", "seed 181"]
-    assert [readings.ordinal(r) for r in (0, 1, 2, 3, 10, 11, 12, 20, 110)] == [
+    assert pictures.pair_captions([good], [180], ("6", "9")) == ["seed 180 · 6: 1st, 60% · 9: 2nd, 30%"]
+    assert pictures.pair_captions(None, [180, 181], ("6", "9")) == ["seed 180", "seed 181"]
+    assert [pictures.ordinal(r) for r in (0, 1, 2, 3, 10, 11, 12, 20, 110)] == [
         "1st",
         "2nd",
         "3rd",
