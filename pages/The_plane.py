@@ -26,11 +26,6 @@ with page.lesson_page("plane") as lesson:
         plane.overshoots()
     with formulas:
         plane.formulas()
-    st.markdown(
-        "**What you should have seen.** One rule moves every dot: towards the mean of the data it may have come from. At eta 1 the "
-        "noise added on the way decides where it lands, at eta 0 the first noise does. Straight paths average to bent ones. Guidance "
-        "pushes past the middle. The other lessons show the same, with pictures for dots."
-    )
     page.things_to_try(
         lesson,
         [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,7 @@ from lessons_lib.models import used
 from lessons_lib.ui import browser, hand_in, save, stamp, view, waiting
 from lessons_lib.ui.components import component, read
 from lessons_lib.ui.controls import model_name
+from lessons_lib.ui.pipeline import in_one_line
 from lessons_lib.ui.typed import sentence
 
 log = logging.getLogger(__name__)
@@ -93,11 +95,19 @@ def lesson_page(slug: str, *, models: Sequence[str] | None = ()) -> Iterator[Les
 
 
 def _title(this: Lesson) -> st.delta_generator.DeltaGenerator:
-    """Part and title; returns the place beside them."""
-    st.caption(PARTS[this.part])
+    """Where the lesson stands, what it needs, and its title; returns the place beside that."""
+    if not presenting():
+        words = " · ".join([PARTS[this.part], f"{this.minutes} minutes", *needed(this)])
+        st.html(f'<div class="where"><span>{html.escape(words)}</span>{in_one_line(this)}</div>')
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title(this.title, anchor=False)
         return st.empty()
+
+
+def needed(this: Lesson) -> list[str]:
+    """What a lesson builds on, in words; [] if nothing."""
+    titles = [lesson(slug).title for slug in this.needs]
+    return [f"after {' and '.join(titles)}"] if titles else []
 
 
 def link_to(that: Lesson, label: str | None = None, icon: str | None = None, *, place=st) -> None:
@@ -127,6 +137,7 @@ def _footer(this: Lesson, weights: Callable[[], dict[str, str]]) -> None:
     if this in lessons and not presenting():
         i = lessons.index(this)
         st.divider()
+        _seen(this)
         notes = save.my_notes(this.slug)
         with st.container(horizontal=True):
             save.save_this_lesson(this.slug, this.title, notes, weights)
@@ -137,7 +148,16 @@ def _footer(this: Lesson, weights: Callable[[], dict[str, str]]) -> None:
         if i > 0:
             link_to(lessons[i - 1], icon=":material/arrow_back:", place=left)
         if i + 1 < len(lessons):
-            link_to(lessons[i + 1], icon=":material/arrow_forward:", place=right)
+            that = lessons[i + 1]
+            link_to(that, f"Next: **{that.title}**. {that.summary}", ":material/arrow_forward:", place=right)
+
+
+def _seen(this: Lesson) -> None:
+    """What should have been seen."""
+    if this.seen:
+        said = f"**What you should have seen.** {this.seen}"
+        save.note("text", said)
+        st.markdown(said)
 
 
 def idea(text: str) -> None:
