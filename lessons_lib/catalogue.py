@@ -15,8 +15,8 @@ PIPELINE = {
     "training": "training",
     "words": "words",
     "network": "network",
-    "step": "a little less noise",
-    "walk": "again and again",
+    "step": "less noise",
+    "walk": "again",
     "picture": "picture",
 }
 """The parts of the machine, in the order in which its picture has them: key -> words. See ui/pipeline.py."""

@@ -62,9 +62,7 @@ GLOSSARY = (
 )
 
 _BY_WORDS = {words: term for term in GLOSSARY for words in term.said}
-_ANY = re.compile(
-    r"(?<![\w`*])(" + "|".join(re.escape(w) for w in sorted(_BY_WORDS, key=len, reverse=True)) + r")(?![\w`*])"
-)
+_ANY = re.compile(r"(?<![\w`*])(" + "|".join(re.escape(w) for w in sorted(_BY_WORDS, key=len, reverse=True)) + r")(?![\w`*])")
 
 
 def explained(markdown: str) -> str:
@@ -83,6 +81,8 @@ def explained(markdown: str) -> str:
         meaning = html.escape(term.meaning, quote=True)
         plain = html.escape(words.strip("`*"))
         shown = f"<code>{plain}</code>" if words.startswith("`") else f"<b>{plain}</b>" if words.startswith("*") else plain
-        return f'<span class="term" tabindex="0" role="note" aria-label="{plain}: {meaning}" data-meaning="{meaning}">{shown}</span>'
+        return (
+            f'<span class="term" tabindex="0" role="note" aria-label="{plain}: {meaning}" data-meaning="{meaning}">{shown}</span>'
+        )
 
     return _ANY.sub(mark, markdown)

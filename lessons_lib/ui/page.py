@@ -14,11 +14,14 @@ import streamlit as st
 from lessons_lib import memory, serving
 from lessons_lib.catalogue import HOME, PARTS, Lesson, lesson, written
 from lessons_lib.errors import LessonsError
+from lessons_lib.glossary import explained
 from lessons_lib.models import used
+from lessons_lib.questions import QUESTIONS
 from lessons_lib.ui import browser, hand_in, save, stamp, view, waiting
 from lessons_lib.ui.components import component, read
 from lessons_lib.ui.controls import model_name
 from lessons_lib.ui.pipeline import in_one_line
+from lessons_lib.ui.quiz import quiz
 from lessons_lib.ui.typed import sentence
 
 log = logging.getLogger(__name__)
@@ -134,11 +137,17 @@ def _list_of_lessons(this: Lesson) -> None:
 
 def _footer(this: Lesson, weights: Callable[[], dict[str, str]]) -> None:
     lessons = written()
-    if this in lessons and not presenting():
+    if presenting():
+        quiz(this.slug, poll=True)
+    elif this in lessons:
         i = lessons.index(this)
         st.divider()
-        _seen(this)
-        notes = save.my_notes(this.slug)
+        know, ask = st.columns(2, gap="large") if this.slug in QUESTIONS else [st.container()] * 2
+        with know:
+            _seen(this)
+            notes = save.my_notes(this.slug)
+        with ask:
+            quiz(this.slug, poll=False)
         with st.container(horizontal=True):
             save.save_this_lesson(this.slug, this.title, notes, weights)
             _COPY(key="copy_link", data={})
@@ -161,9 +170,9 @@ def _seen(this: Lesson) -> None:
 
 
 def idea(text: str) -> None:
-    """The idea in three sentences."""
+    """The idea in three sentences, each term of the glossary with its meaning. text: our own markdown, never a visitor's words."""
     save.note("text", text)
-    st.markdown(text)
+    st.markdown(explained(text), unsafe_allow_html=True)
 
 
 def question(slug: str, text: str, options: Sequence[str], answer: str, right: str | None = None) -> None:
