@@ -1,6 +1,6 @@
 """Write README's list of files anew: every module of the library with the first clause of its docstring.
 
-    python docs/files.py
+python docs/files.py
 """
 
 import ast
@@ -17,7 +17,10 @@ ROOMS = {
     "lessons_lib/lessons": "one file a lesson: settings, walk, what the page opens with, measures, card",
     "lessons_lib/ui": "streamlit only",
 }
-BEFORE = {"Home.py": "the contents page: the map of the lessons", "pages/": "one lesson a file: words, widgets, one call, the picture"}
+BEFORE = {
+    "Home.py": "the contents page: the map of the lessons",
+    "pages/": "one lesson a file: words, widgets, one call, the picture",
+}
 AFTER = {
     "lessons_lib/ui/components/": "what runs in the browser: JavaScript, CSS and HTML as files",
     "cache/": "shipped weights, judges, opening pictures (tracked); runs and downloads (ignored)",

@@ -63,7 +63,9 @@ def names() -> list[str]:
 
 def counted(all_names: list[str]) -> dict[str, int]:
     """{kind: how many cases its tests try}. One case may count for two kinds."""
-    return {kind: sum(bool(re.search(pattern, name.partition("[")[0])) for name in all_names) for kind, (_, pattern) in KINDS.items()}
+    return {
+        kind: sum(bool(re.search(pattern, name.partition("[")[0])) for name in all_names) for kind, (_, pattern) in KINDS.items()
+    }
 
 
 def table(counts: dict[str, int]) -> str:
