@@ -17,6 +17,7 @@ from lessons_lib.places import ROOT
 from lessons_lib.training import runs  # noqa: E402
 from lessons_lib.training.lock import is_held  # noqa: E402
 from tests.browsing import visit  # noqa: E402
+from tests.conftest import served  # noqa: E402
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PATIENCE = 90_000  # ms: a worker has to start, and a small machine has other things to do
@@ -25,6 +26,24 @@ LONG = {"train_num_hiddens_0": "8", "train_epochs_0": "40", "train_batch_size_0"
 expect.set_options(timeout=PATIENCE)
 STEP = re.compile(r"step (\d+) of")
 RUN = re.compile(r"run=(r[0-9a-f]{7})")
+
+
+@pytest.fixture(scope="module")
+def own_runs(tmp_path_factory):
+    """A folder of runs and a queue of these tests' own; workers that do not stand back for what else the machine does."""
+    folder, before = tmp_path_factory.mktemp("runs"), runs.FOLDER
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DIFFUSION_RUNS", str(folder))
+        patch.setenv("DIFFUSION_NICE", "0")
+        patch.setattr(runs, "FOLDER", folder / before.name)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def app_url(own_runs, tmp_path_factory):
+    """The app with these runs."""
+    with served("Home.py", tmp_path_factory.mktemp("app") / "log") as url:
+        yield url
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +65,7 @@ def training(browser_page, app_url):
 def remove(run: str) -> None:
     """Stop a run and take its folder away."""
     runs.cancel(run)
-    for _ in range(600):
+    for _ in range(300):
         if not is_held(runs.FOLDER / run / "lock"):
             break
         time.sleep(0.1)
@@ -111,7 +130,7 @@ def test_two_tabs_steer_one_run(training):
     assert runs.watch(run).status == "cancelled"
 
 
-def test_a_killed_server_finds_its_run_again(browser_page, tmp_path):
+def test_a_killed_server_finds_its_run_again(browser_page, own_runs, tmp_path):
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]

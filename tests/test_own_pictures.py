@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -232,6 +233,27 @@ def test_the_page_refuses_in_one_sentence(folder):
     assert not at.exception
     assert [e.value for e in at.error] == [own_pictures.NO_ZIP]
     assert next(b for b in at.button if b.label == "Train").disabled
+
+
+def test_names_of_folders_are_shown_as_typed(folder):
+    """They stand in the run's own line, for whoever has its link."""
+    named = some(("![x](http:__host_t.png)", ":red[b]", "<b>"), 4)
+    found = own_pictures.from_zip(zipped(named))
+    run = runs.start(TINY, pictures=found)
+    worker.main(folder / run)
+    at = opened("train", run=run)
+    assert not at.exception
+    assert plain(next(m.value for m in at.markdown if "own pictures" in m.value))
+    given = opened("train", train_on="my own, a zip").file_uploader(key="train_pictures_zip")
+    at = given.upload("a.zip", zipped(named), "application/zip").run()
+    assert not at.exception
+    assert plain(next(c.value for c in at.caption if "12 pictures" in c.value))
+
+
+def plain(markdown: str) -> bool:
+    """True if what could be read as a picture, a colour or a tag stands in code alone."""
+    outside = re.sub(r"(`+).+?\1", "", markdown)
+    return "x" in markdown and not any(sign in outside for sign in ("![", ":red[", "<b>"))
 
 
 def test_the_command_line_takes_both(tmp_path):

@@ -159,7 +159,7 @@ def _press(action: Callable[[str], None], run: str, key: str) -> None:
 
 def _draw(state: State) -> None:
     s = state.settings
-    st.markdown(f"{WORDS[state.status]} · {_about(state)}")
+    st.markdown(f"{WORDS[state.status]} · {as_typed(_about(state))}")
     if state.status == "queued":
         place = "next in the queue" if state.place == 1 else f"place {state.place} in the queue"
         st.caption(f"{place}: it begins when {'the run that trains now is' if state.place == 1 else 'those before it are'} done")
