@@ -26,6 +26,7 @@ AFTER = {
     "cache/": "shipped weights, judges, opening pictures (tracked); runs and downloads (ignored)",
     "benchmarks/": "ratios against a named baseline, each in one run",
     "tests/": "pytest; test_browser_* drive Chromium",
+    "deploy/": "the app for hundreds: image, Compose, HAProxy, and local.py for one machine",
     "docs/": "pictures of this page; the example lesson; what writes this list and requirements.lock",
 }
 WIDE = 118
