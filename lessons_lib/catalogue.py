@@ -375,6 +375,22 @@ LESSONS = (
         ),
     ),
     Lesson(
+        "solvers",
+        "Solvers",
+        "Solvers",
+        "B",
+        "DDIM, Heun, DPM-Solver++: who comes nearest at equal calls.",
+        minutes=15,
+        needs=("flow",),
+        networks=("class_conditioned", "flow_matching"),
+        parts=("network", "step", "walk"),
+        seen=(
+            "Without fresh noise a walk follows an equation, and DDIM is the simplest way to solve it: for as many calls of the "
+            "network, DPM-Solver++(2M) comes nearest to where it leads, then Heun. Followed backwards, it finds a noise that still "
+            "holds the digit."
+        ),
+    ),
+    Lesson(
         "bugs",
         "Bug_lab",
         "Bug lab",

@@ -455,6 +455,29 @@ QUESTIONS: dict[str, tuple[Question, ...]] = {
             "the digits",
         ),
     ),
+    "solvers": (
+        _q(
+            "With five calls of the network, who comes nearest to where the equation leads?",
+            "DPM-Solver++(2M), then Heun, then DDIM: it remembers its last move, and so gets its second order for one call a move.",
+            "DDIM",
+            "Heun",
+            "+DPM-Solver++(2M)",
+        ),
+        _q(
+            "And with one single call?",
+            "All are equal: there is one move, straight to the guess, and nothing to remember or to look at again.",
+            "+all are equal",
+            "DDIM",
+            "DPM-Solver++(2M)",
+        ),
+        _q(
+            "A 7 is followed backwards to its noise, and forwards again told that it is a 2. What comes out?",
+            "The 7: the noise that is found is no free noise. It is like the digit itself, which its correlation shows.",
+            "a 2 in the same hand",
+            "+the 7, nearly",
+            "noise",
+        ),
+    ),
     "bugs": (
         _q(
             "Why are these mistakes hard to find?",

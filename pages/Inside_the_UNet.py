@@ -57,6 +57,8 @@ with page.lesson_page("unet") as lesson:
         one.metric("parameters", f"{total:,}")
         two.metric("multiply-adds a pass", unet.short(work))
         three.metric("of them at 28 x 28", f"{sum(b.multiply_adds for b in blocks if b.gives[-1] == 28) / work:.0%}")
+    with st.expander(f"Inside the block {block}: its operations", expanded=True):
+        unet.show_operations(next(b for b in blocks if b.name == block))
     with st.expander("All blocks as a table"):
         digits.table(
             [

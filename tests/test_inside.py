@@ -66,6 +66,22 @@ def test_shapes_are_the_courses():
     assert (takes["up1"], takes["up2"], takes["conv_out"]) == ((256, 7, 7), (128, 14, 14), (128, 28, 28))
 
 
+def test_the_operations_in_a_block_are_the_courses():
+    """FACTS: DownBlock = Conv2d(3, 2, 1) + BN + GELU, then two of Conv2d(3, 1, 1) + BN + GELU; and so on."""
+    seen = {b.name: [what for what, _ in b.operations] for b in inside.architecture(64, time_conditioned=True)}
+    conv = ["Conv2d 3 x 3, stride 1, padding 1", "BatchNorm2d", "GELU"]
+    down, up = "Conv2d 3 x 3, stride 2, padding 1", "ConvTranspose2d 4 x 4, stride 2, padding 1"
+    assert seen["conv_in"] == conv * 2
+    assert seen["down1"] == [down, "BatchNorm2d", "GELU", *conv * 2]
+    assert seen["up1"] == [up, "BatchNorm2d", "GELU", *conv * 2]
+    assert seen["flatten"] == ["AvgPool2d 7 x 7", "GELU"]
+    assert seen["unflatten"] == ["ConvTranspose2d 7 x 7, stride 7, padding 0", "BatchNorm2d", "GELU"]
+    assert seen["out"] == conv[:1]
+    assert seen["time1"] == ["Linear", "GELU", "Linear", "Unflatten"]
+    for b in inside.architecture(64):
+        assert b.operations[-1][1] == b.gives
+
+
 def test_looking_changes_nothing(unet, question):
     with torch.no_grad():
         plain = unet(*question)

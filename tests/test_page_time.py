@@ -28,6 +28,12 @@ def test_a_walk_with_a_row_for_each_epoch(tmp_path, monkeypatch):
     assert "**live**" in shown(at)
 
 
+def test_the_curve_says_what_it_would_be_for_digits_in_0_to_1():
+    assert "ends near 0.027" in shown(opened("time"))
+    assert "ends near 0.09" in shown(opened("flow"))
+    assert "Digits are in [-1, 1] here" not in shown(opened("one_step"))  # there they are in [0, 1]
+
+
 def test_one_epoch_is_compared_with_the_untrained_network(tmp_path, monkeypatch):
     ship(monkeypatch, tmp_path, time_conditioned=(3,))
     at = run(opened("time", time_num_inference_steps="10"), "film")

@@ -28,6 +28,21 @@ def test_every_network(network, tmp_path, monkeypatch):
     assert any("after time and class" in a for a in alts) == (network != "one_step")
 
 
+def test_a_block_is_drawn_with_its_operations_and_named_with_all_its_channels(tmp_path, monkeypatch):
+    ship(monkeypatch, tmp_path, class_conditioned=(1,))
+    at = opened("unet", unet_block="unflatten")
+    images = [one for i in at.image for one in i.proto.imgs]
+    assert any(
+        one.alt == "What happens in unflatten: ConvTranspose2d 7 x 7, stride 7, padding 0, BatchNorm2d, GELU" for one in images
+    )
+
+
+def test_a_block_of_which_some_channels_are_drawn_is_named_with_all():
+    """Of the network that ships: 128 channels leave unflatten, and 32 of them are drawn beside what time and class do to them."""
+    said = captions(opened("unet"))
+    assert any(c.startswith("unflatten: 128 x 7 x 7; channels 0 to 31 of 128;") for c in said)
+
+
 @pytest.mark.parametrize("block", ["flatten", "out", "time1", "class2"])
 def test_every_kind_of_block_shows_its_maps(block, tmp_path, monkeypatch):
     ship(monkeypatch, tmp_path, class_conditioned=(1,))

@@ -105,3 +105,10 @@ def test_the_network_errs_on_new_digits_as_on_old_ones_and_the_perfect_one_does_
     assert all(abs(r["network, test digits"] / r["network, training digits"] - 1) < 0.05 for r in rows("perfect"))
     network, _, real = rows("perfect_copies")
     assert network["nearest"] >= real["nearest"]
+
+
+def test_dpm_solver_is_nearest_at_five_calls_and_all_are_equal_at_one():
+    by_calls = {r["calls"]: r for r in rows("solvers_error")}
+    assert min((k for k in by_calls[5] if k != "calls"), key=by_calls[5].get) == asked("solvers", "five calls").right
+    assert len({v for k, v in by_calls[1].items() if k != "calls"}) == 1
+    assert all(r["told another"] < 0.15 and r["correlation"] > 0.7 for r in rows("solvers_inversion"))

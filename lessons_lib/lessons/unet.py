@@ -33,7 +33,8 @@ SKIPS = {"conv_in": "conv_out", "down1": "up2", "down2": "up1"}
 class Block:
     """One block as it was seen to run on one picture. Shapes are (C, H, W), or (features,) going into a condition.
 
-    multiply_adds: of its convolutions and linear layers; normalisation and activation are left out.
+    multiply_adds: of its convolutions and linear layers; normalisation and activation are left out. operations: all that happens
+    in it, in order: (what it is, the shape that it gives).
     """
 
     name: str
@@ -42,6 +43,7 @@ class Block:
     gives: tuple[int, ...]
     parameters: int
     multiply_adds: int
+    operations: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
 
 def private_copy(unet: UNet) -> UNet:
@@ -63,8 +65,12 @@ def architecture(
         unet = UNet(num_hiddens, time_conditioned=time_conditioned, num_classes=num_classes, time_scales=time_scales).eval()
     made: list[Block] = []
     cost: dict[str, int] = {}
+    operations: dict[str, list[tuple[str, tuple[int, ...]]]] = {}
 
     for name, child in unet.named_children():
+
+        def list_it(module, inputs, output, name=name):
+            operations.setdefault(name, []).append((operation(module), tuple(output.shape[1:])))
 
         def count(module, inputs, output, name=name):
             cost[name] = cost.get(name, 0) + multiply_adds(module, inputs[0], output)
@@ -78,16 +84,28 @@ def architecture(
                     tuple(output.shape[1:]),
                     num_parameters(module),
                     cost.get(name, 0),
+                    tuple(operations[name]),
                 )
             )
 
         for layer in child.modules():
+            if not list(layer.children()):
+                layer.register_forward_hook(list_it)
             if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
                 layer.register_forward_hook(count)
         child.register_forward_hook(note)
     t = torch.zeros(1) if time_conditioned else None
     unet(torch.zeros(1, 1, 28, 28), t, torch.zeros(1, num_classes) if num_classes else None)
     return tuple(made)
+
+
+def operation(layer: nn.Module) -> str:
+    """A layer in the course's words: "Conv2d 3 x 3, stride 1, padding 1"; nothing but its name where there is no more to say."""
+    name = type(layer).__name__
+    if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+        size, stride, padding = layer.kernel_size[0], layer.stride[0], layer.padding[0]
+        return f"{name} {size} x {size}, stride {stride}, padding {padding}"
+    return f"{name} {layer.kernel_size} x {layer.kernel_size}" if isinstance(layer, nn.AvgPool2d) else name
 
 
 def multiply_adds(layer: nn.Module, x: Tensor, y: Tensor) -> int:

@@ -14,8 +14,9 @@ from torch import Tensor
 from lessons_lib.denoisers import Conditioned, Denoiser, Network
 from lessons_lib.errors import LessonsError
 from lessons_lib.models import prompts, used
+from lessons_lib.models.attention import Attention, attention
 from lessons_lib.models.batching import Batched
-from lessons_lib.models.embeddings import Words, words_of, words_of_encoder
+from lessons_lib.models.embeddings import words_of, words_of_encoder
 from lessons_lib.models.fast_unet import prepare
 from lessons_lib.models.model import Model
 from lessons_lib.models.names import TITLES
@@ -69,14 +70,14 @@ def open_folder(folder: Path, *, name: str) -> Model:
     schedule, size = schedule_of(scheduler), unet["sample_size"]
 
     @once
-    def opened() -> tuple[Network, Words]:
+    def opened():
         pipeline = open_pipeline(folder)
         network = network_of(prepare(pipeline.unet), schedule, scheduler["prediction_type"])
         words = words_of_encoder(pipeline.tokenizer, pipeline.text_encoder)
         nothing = words.encode("").expand(2, -1, -1)  # in float32, as every prompt: it is kept
         with torch.inference_mode(), autocast():  # asked once, so that the first Run does not wait
             network(torch.zeros(2, 3, size, size), torch.zeros(2, dtype=torch.long), nothing)
-        return network, words
+        return network, words, pipeline
 
     @once
     def upscaler() -> Upscaler | None:
@@ -93,6 +94,13 @@ def open_folder(folder: Path, *, name: str) -> Model:
         used.note(*spoken)
         return opened()[1].encode(each)
 
+    def looked_at(prompt: str, xt: Tensor, t: int) -> Attention:
+        network, _, pipeline = opened()
+        tokenizer = pipeline.tokenizer
+        ids = tokenizer(prompt.lower().strip(), add_special_tokens=False, truncation=True).input_ids
+        pieces = tokenizer.convert_ids_to_tokens(ids)[: prompts.MAX_LENGTH - 1]
+        return attention(pipeline.unet, network, pieces, encode(prompt), xt, t, _weights(folder / "unet"))
+
     return model_of(
         schedule,
         size,
@@ -108,6 +116,7 @@ def open_folder(folder: Path, *, name: str) -> Model:
         vocabulary=_vocabulary(folder),
         pairs=PAIRS,
         embedding_width=unet.get("encoder_hid_dim"),
+        attention=looked_at,
         upscaler=upscaler,
         warm=opened,
         weights=_weights(folder / "unet"),

@@ -8,7 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from torch import Tensor
+
 from lessons_lib.denoisers import Denoiser
+from lessons_lib.models.attention import Attention
 from lessons_lib.models.judge import Judge, open_judge
 from lessons_lib.schedule import Schedule
 from lessons_lib.sources import FIRST
@@ -31,6 +34,7 @@ class Model:
     prompt_of: (kind, name) -> the prompt that asks for what such a picture shows, "" if it has no word for it.
     pairs: by lesson, "anagrams" and "hybrids", pairs of prompts that go together in one picture, the page's choice first.
     embedding_width: of its prompts' embeddings (1, 77, width), None if it has none.
+    attention: (prompt, xt (1, C, H, W), t) -> Attention, where the network looks at that moment, by word; None if it cannot tell.
     upscaler: () -> the second stage (upscaler.py), opened when first asked for, or None. no_upscaler: why there is none.
     warm: () -> opens what is not open yet; asking the denoiser does so too.
     """
@@ -52,6 +56,7 @@ class Model:
     prompt_of: Callable[[str, str], str] = lambda kind, name: ""
     pairs: Mapping[str, tuple[Pair, ...]] = field(default_factory=dict)
     embedding_width: int | None = None
+    attention: Callable[[str, Tensor, int], Attention] | None = None
     upscaler: Callable = lambda: None
     no_upscaler: str = "No second stage ships for this model: its pictures stay as large as they are."
     warm: Callable = lambda: None

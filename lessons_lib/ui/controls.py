@@ -96,6 +96,7 @@ LABELS = {
     "batch_size": "digits a step",
     "lr": "learning rate",
     "num_digits": "number of digits",
+    "change": "what is done to a word",
     "year": "the course's year",
     "calls": "calls of the network",
     "looks": "looks ahead a move",

@@ -25,6 +25,8 @@ WORDS = {
     "class_conditioned": "class-conditioned network",
     "flow_matching": "flow-matching network",
 }
+STARTER = {"time_conditioned": 0.027, "class_conditioned": 0.027, "time_flow": 0.09, "class_flow": 0.09, "flow_matching": 0.09}
+"""Where the loss ends in the course's starter code, whose digits are in [0, 1]."""
 ALL_DIGITS = tuple("0123456789")
 
 
@@ -235,6 +237,11 @@ def loss_curve(network: str, key: str, epoch: int | None = None) -> None:
     if again := [step for step in restarts(network) if step < len(steps)]:
         after = " and ".join(f"{step:,}" for step in again)
         text += f" It rises for a moment after step {after}: it went on another day, Adam's memory of past gradients empty."
+    if network in STARTER:
+        text += (
+            f" Digits are in [-1, 1] here. Starter code that keeps them in [0, 1] has another loss for an equally good network: it ends "
+            f"near {STARTER[network]:g}."
+        )
     save.note("text", text)
     st.caption(text)
 
@@ -373,6 +380,18 @@ def measured(slug: str, network: str, rows_of: Callable, draw: Callable[[list[di
     if network not in WORDS:
         slug, rows_of = f"{slug}_{network}", partial(rows_of, network=network)
     plots.measured(slug, "mnist", rows_of, draw, minutes=minutes)
+
+
+@st.cache_resource(max_entries=32, show_spinner="walking backwards and forwards ...")
+def there_and_back(digit: int, which: int, steps: int, looks: int, back_as: int) -> dict:
+    """solvers.there_and_back() of a test digit, once for each setting."""
+    import torch
+
+    from lessons_lib.images import from_uint8
+    from lessons_lib.lessons import solvers
+
+    x0 = from_uint8(torch.from_numpy(shown_digits().digit(digit, which)))
+    return solvers.there_and_back(x0, digit, steps, looks, back_as)
 
 
 @st.cache_data(max_entries=64, show_spinner="cutting skip connections ...")

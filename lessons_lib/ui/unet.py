@@ -98,6 +98,37 @@ def show_drawing(page: str, blocks: Sequence, chosen: str, cut: Collection[str] 
     _DRAWING(key=key, data={"svg": svg}, on_block_change=choose)
 
 
+def operations_drawing(block) -> str:
+    """What happens in a block, layer under layer, as SVG: each operation and the shape that it gives."""
+    step, wide = 34, 330
+    rows = [("takes", block.takes), *block.operations]
+    out = []
+    for i, (what, shape) in enumerate(rows):
+        y = 4 + step * i
+        if i:
+            strength = 0.28 if what.startswith(("Conv", "Linear")) else 0.06
+            box = f'width="{wide - 100}" height="24" rx="6" fill="#3b4cc0" fill-opacity="{strength}" stroke="currentColor"'
+            out.append(f'<rect x="2" y="{y}" {box} stroke-opacity="0.5"/>')
+            out.append(_arrow((wide - 100) / 2, y - 10, (wide - 100) / 2, y - 1))
+        out.append(_text((wide - 100) / 2 + 2, y + 16, what))
+        out.append(f'<text x="{wide - 90}" y="{y + 16}">{" x ".join(map(str, shape))}</text>')
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{step * len(rows)}" viewBox="0 0 {wide} {step * len(rows)}" '
+        'font-size="12" font-family="sans-serif" fill="currentColor"><defs><marker id="head" markerWidth="7" markerHeight="7" '
+        f'refX="6" refY="3.5" orient="auto"><path d="M0,0 L7,3.5 L0,7 z" fill="currentColor"/></marker></defs>{"".join(out)}</svg>'
+    )
+
+
+def show_operations(block) -> None:
+    """Draw what happens in a block. The grey of the words can be read on light and on dark."""
+    svg = operations_drawing(block).replace("currentColor", "#7c7f8e")
+    url = "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+    steps = ", ".join(what for what, _ in block.operations)
+    caption, alt = f"{block.name}, a {block.kind}", f"What happens in {block.name}: {steps}"
+    save.note("picture", url, caption=caption, alt=alt, width=330)
+    st.image(url, caption=caption, alt=alt, width=330)
+
+
 def map_picture(maps: np.ndarray, limit: int = 64) -> Image.Image:
     """(C, H, W) activations as one picture: amber above zero, blue below, black at zero; at most `limit` of them.
 
