@@ -23,6 +23,7 @@ from lessons_lib import kept
 from lessons_lib.catalogue import HOME, LESSONS
 from lessons_lib.errors import LessonsError
 from lessons_lib.film import keep, opening_path
+from lessons_lib.lessons import claims
 from lessons_lib.models import used
 from lessons_lib.models.names import available
 from lessons_lib.models.opening import open_model
@@ -98,6 +99,11 @@ def main() -> None:
                 keep_card(slug, lesson)
         except LessonsError as e:
             print(f"{slug}: {e}", flush=True)
+    if "measures" in args.only:
+        try:
+            claims.main()  # its figures are those of the measures
+        except LookupError as e:
+            print(f"docs/claims.md is not written: {e}", flush=True)
 
 
 if __name__ == "__main__":
