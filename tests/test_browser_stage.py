@@ -14,11 +14,11 @@ from lessons_lib.images import to_uint8  # noqa: E402
 from lessons_lib.lessons import forward  # noqa: E402
 from lessons_lib.pictures import picture_of  # noqa: E402
 from lessons_lib.sources import clean_picture  # noqa: E402
-from tests.browsing import visit, wait  # noqa: E402
+from tests.browsing import run_to_the_end, visit, wait  # noqa: E402
 
 pytestmark = pytest.mark.browser
 
-ON_STAGE = ("forward",)
+ON_STAGE = ("forward", "denoise", "sampling", "guidance", "sdedit", "inpainting", "anagrams", "hybrids", "prompts")
 CANVAS = ".st-key-forward_row canvas"
 WATCH = """() => {
   const canvas = document.querySelector(".st-key-forward_row canvas");
@@ -105,3 +105,62 @@ def test_on_a_phone_the_first_control_and_the_picture_are_on_one_screen(browser_
     )
     assert sizes[0] <= 5 * 844
     assert sizes[1] <= 390
+
+
+SAME = """(row) => { const img = document.querySelectorAll(`.st-key-${row} img`)[1], canvas = img.parentElement.querySelector("canvas");
+  const other = document.createElement("canvas"); other.width = canvas.width; other.height = canvas.height;
+  other.getContext("2d").drawImage(img, 0, 0);
+  return img.naturalWidth === canvas.width && other.toDataURL() === canvas.toDataURL(); }"""
+
+
+@pytest.mark.parametrize("model", ["mnist", "emoji"])
+def test_noisy_follows_in_three_ways_and_is_what_the_server_draws(browser_page, app_url, model):
+    page = browser_page
+    visit(page, app_url, "denoise", model=model, t_fraction="0.5")
+    canvas = page.locator(".st-key-denoise_four canvas")
+    expect(canvas).to_have_attribute("data-t", "150" if model == "mnist" else "510")
+    assert page.evaluate(SAME, "denoise_four")
+
+
+def test_the_strip_scrubs_the_row_and_ends_at_the_clean_pictures(browser_page, app_url):
+    page = browser_page
+    visit(page, app_url, "guidance", model="mnist")
+    canvases = page.locator("[class*='st-key-guidance_film'][class*=_row_of] canvas")
+    caption = page.locator(".film figcaption").first
+    expect(caption).to_contain_text("the clean picture")
+    expect(canvases).to_have_count(0)
+    page.locator(".film").first.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(canvases).to_have_count(6)
+    page.keyboard.press("End")
+    expect(canvases).to_have_count(0)
+    page.locator(".film .thumbs button").first.click()
+    expect(caption).to_contain_text("step 1 of")
+    expect(canvases).to_have_count(6)
+    page.get_by_role("button", name="Run").first.click()  # what streams is never covered
+    expect(canvases).to_have_count(0)
+
+
+WALKS = [s for s in ON_STAGE if s != "forward"]
+
+
+@pytest.mark.parametrize("slug", WALKS)
+def test_nothing_jumps_while_a_walk_streams(browser_page, app_url, slug):
+    page = browser_page
+    page.set_viewport_size({"width": 1280, "height": 800})
+    visit(page, app_url, slug, model="mnist")
+    page.evaluate("""() => {
+      const main = document.querySelector("[data-testid=stMain]");
+      window.places = [];
+      const look = () => {
+        const img = main.querySelector(".st-key-stage_picture [class*=_row_of] img");
+        const tabs = main.querySelector(".st-key-stage_below");
+        if (img && tabs) window.places.push([img, tabs].map((e) => Math.round(e.getBoundingClientRect().top + main.scrollTop)));
+      };
+      look();
+      new MutationObserver(look).observe(main, { subtree: true, childList: true, attributes: true, attributeFilter: ["src"] });
+    }""")
+    run_to_the_end(page)
+    places = page.evaluate("() => window.places")
+    for what, tops in zip(("the picture", "the tabs"), zip(*places, strict=True), strict=True):
+        assert max(tops) - min(tops) <= 60, f"{what} moved between {min(tops)} and {max(tops)}"

@@ -33,12 +33,17 @@ def filmstrip(
     wide: int | None = None,
     labels: dict[str, str] = LABELS,
     scope: str | None = None,
+    row: str | None = None,
+    places: Sequence[Sequence[int] | None] | None = None,
 ) -> None:
     """Show a film to scrub through; it ends with the picture after the last step.
 
     Args: columns: pictures in a row of each frame. channels: which of xt, x0_hat, eps can be switched between.
     alt: what the pictures are. wide: largest width in CSS pixels. labels: what each channel is called.
     scope: key of a microscope on the page: a click on a picture chooses its step and pixel.
+    row: key of a row of pictures above it (pictures.in_a_row); the strip then has no picture of its own, and scrubs those.
+    places: for each picture of the row which of the film's it is made of, side by side; None for one that stays as it is.
+    Without places, the row's pictures are the film's, one each, and the rest of the row stays.
     """
     if not len(film):
         return
@@ -63,6 +68,9 @@ def filmstrip(
         "wide": wide or min(920, max(320, width * (6 if width < 120 else 4))),
         "thumbs": spread(len(film.frames(tab)), THUMBS),
         "picks": scope is not None,
+        "row": row,
+        "places": places if places is not None else [[i] for i in range(len(film.xt[0]))],
+        "columns": min(columns, len(film.xt[0])),
     }
 
     def picked() -> None:

@@ -24,12 +24,23 @@ def describe(about: dict) -> str:
     return " · ".join(f"{k} {v}" for k, v in about.items() if v not in ("", None))
 
 
-def provenance(film: Film) -> str:
-    """One line of markdown: live or kept, by what, how long."""
+def provenance(film: Film, beside: dict | None = None) -> str:
+    """One line of markdown: live or kept, by what, how long. beside: the settings of a result it is compared with; what differs is
+    bold."""
     stopped = f"stopped after {len(film)} of {film.total} steps"
     when = f"kept from an earlier run ({film.kept})" if film.kept else "live" if film.finished else stopped
-    made = " · ".join(f"{k} {as_typed(str(v))}" for k, v in film.about.items() if v not in ("", None))
+    made = said_with(film.about, film.about if beside is None else beside)
     return f"**{when}** · {made} · {film.seconds:.1f} s"
+
+
+def said_with(about: dict, other: dict) -> str:
+    """The settings as one line of markdown; those that differ from the other's are bold."""
+    words = []
+    for name, value in about.items():
+        if value not in ("", None):
+            said = f"{name} {as_typed(str(value))}"
+            words.append(f"**{said}**" if str(other.get(name)) != str(value) else said)
+    return " · ".join(words)
 
 
 def show(

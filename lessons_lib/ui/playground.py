@@ -18,7 +18,7 @@ from lessons_lib.film import Film, opening_path
 from lessons_lib.models import used
 from lessons_lib.pictures import picture_of, tiled
 from lessons_lib.ui import controls, pictures, save, stamp, view, waiting
-from lessons_lib.ui.filmstrip import LABELS
+from lessons_lib.ui.filmstrip import LABELS, filmstrip
 from lessons_lib.ui.pictures import card
 
 log = logging.getLogger(__name__)
@@ -133,7 +133,8 @@ def play(
     """
     take = Take(about, walk, opening or slug, captions, x0, finals, marked, each, order)
     key = f"{slug}_{name}_{model}"
-    run, style = _buttons(key, name, shortcuts and name.startswith("film"))
+    run, style = _buttons(key, name, shortcuts and name.startswith("film"), keep=captions is not None)
+    st.session_state[f"{key}_screens"] = [key]
     screen = _Screen(take, model, columns, channels, stream_wide, key)
     film = st.session_state.get(key)
     if film is not None:
@@ -154,15 +155,19 @@ def play_sheet(
     read: Callable[[Film], pictures.Sheet],
     waiting: Callable[[dict], Sequence[str]],
     sortable: bool,
+    scope: str | None = None,
+    columns: int = 8,
+    name: str = "film",
     **how,
 ) -> tuple[Film | None, int]:
-    """play() with several pictures to choose from. They stay where they streamed, until a switch sorts them.
+    """play() with several pictures to choose from, and the strip that scrubs them. They stay where they streamed, until a switch
+    sorts them.
 
     Args: read: what stands under each picture at the end, asked once a film. waiting: the film's about -> what stands there while
-    they stream, as many lines. sortable: offer to sort by the judge. how: of play().
+    they stream, as many lines. sortable: offer to sort by the judge. scope: the strip's microscope. columns, name, how: of play().
     Returns: the film; which of its pictures is chosen, an index into the batch.
     """
-    above, below = st.container(), st.container()
+    above, below = st.container(gap="xsmall"), st.container(horizontal=True, vertical_alignment="bottom")
     help = "as surely as the judge reads what was asked for, which says little of how good a picture is"
     with below:
         best_first = sortable and controls.toggle(slug, "best_first", False, help=help)
@@ -187,9 +192,14 @@ def play_sheet(
             captions=lambda about: numbered(waiting(about)),
             finals=lambda film: numbered([sheet(film).captions[i] for i in order(film)]),
             order=order,
-            stream_wide=150,
-            **how,
+            columns=columns,
+            name=name,
+            **{"stream_wide": 100, **how},
         )
+        if film is not None:
+            strip, places = f"{slug}_{name}_strip", [[i] for i in order(film)]
+            row, alt = row_key(slug, model, name=name), pictures.describe(film.about)
+            filmstrip(film, strip, columns=columns, alt=alt, scope=scope, row=row, places=places)
     if film is None:
         return None, 0
     with below:
@@ -236,17 +246,19 @@ def play_each(
     columns: int = 8,
     stream_wide: int = 128,
     side_by_side: bool = True,
+    gap: str = "large",
 ) -> dict[str, Film | None]:
     """Several walks under one Run, one after the other, each at its own place. Returns {title: film}; see play()."""
     key = f"{slug}_{name}_{model}"
     run, style = _buttons(key, name, shortcuts)
     screens = {}
-    places = st.columns(len(takes), gap="large") if side_by_side else [st.container() for _ in takes]
+    places = st.columns(len(takes), gap=gap) if side_by_side else [st.container() for _ in takes]
     for place, (title, take) in zip(places, takes.items(), strict=True):
         with place:
             st.markdown(f"**{title}**")
             save.note("text", f"**{title}**")
             screens[title] = _Screen(take, model, columns, ("xt",), stream_wide, f"{key}_{len(screens)}")
+    st.session_state[f"{key}_screens"] = [screen.key for screen in screens.values()]
     films = st.session_state.get(key, [None] * len(takes))
     for film in films:
         if film is not None:
@@ -262,7 +274,38 @@ def play_each(
     return {t: s.show(film, kept=not live) for (t, s), film in zip(screens.items(), films, strict=False)}
 
 
-def _buttons(key: str, name: str, shortcuts: bool):
+@dataclass(frozen=True)
+class Kept:
+    """A result that was kept as A: what made it, and its row of pictures as it was shown."""
+
+    about: dict
+    batch: np.ndarray
+    captions: Sequence[str]
+    how: dict
+
+
+def row_key(slug: str, model: str, *, name: str = "film", each: int = 1) -> str:
+    """The key of the row in which play() of a page shows its pictures; a filmstrip scrubs it."""
+    return f"{slug}_{name}_{model}_row_of_{each}"
+
+
+def each_row_key(slug: str, model: str, i: int, *, name: str = "film") -> str:
+    """The key of the row of play_each()'s i-th walk."""
+    return f"{slug}_{name}_{model}_{i}_row_of_1"
+
+
+def _keep(key: str) -> None:
+    """Keep as A what is shown now, of every screen under one Run. A button's callback."""
+    for k in st.session_state.get(f"{key}_screens", ()):
+        if (shown := st.session_state.get(f"{k}_shown")) is not None:
+            st.session_state[f"{k}_A"] = shown
+
+
+def _forget(key: str) -> None:
+    st.session_state.pop(f"{key}_A", None)
+
+
+def _buttons(key: str, name: str, shortcuts: bool, *, keep: bool = True):
     save.runs(here=True)
     row = f"{key}_shortcuts" if shortcuts else f"{key}_buttons"  # see components/keys.js; a page's second walk has none
     with st.container(horizontal=True, vertical_alignment="center", key=row):
@@ -276,6 +319,10 @@ def _buttons(key: str, name: str, shortcuts: bool):
             help=why or None,
         )
         st.button("Stop", key=f"{key}_stop", icon=":material/stop:", help="ends the walk after this step")
+        if keep:
+            help = "this result stays, and whatever comes next stands above it"
+            icon = ":material/push_pin:"
+            st.button("Keep as A", key=f"{key}_keep", type="tertiary", icon=icon, help=help, on_click=_keep, args=(key,))
         style = st.empty()
     run = (view.wants_to_run(name) and not why) or run
     if run:
@@ -298,6 +345,16 @@ class _Screen:
             self.line = st.empty()
         self.place = st.container() if take.captions else st.empty()  # a container is never empty between two rows
         self.row = None  # the places of a row of pictures, once it stands
+        if (a := st.session_state.get(f"{key}_A")) is not None:
+            self._draw_a(a)
+
+    def _draw_a(self, a: Kept) -> None:
+        """What was kept as A, below the pictures to come; drawn before they are, so that it stays while they stream."""
+        with st.container(key=f"{self.key}_kept_a", gap="xsmall"):
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.caption(f"**A** · {pictures.said_with(a.about, self.take.about)}")
+                st.button("Forget A", key=f"{self.key}_forget", type="tertiary", on_click=_forget, args=(self.key,))
+            pictures.in_a_row(a.batch, a.captions, f"A, {pictures.describe(a.about)}", **a.how)
 
     def begin(self, text: str) -> None:
         """Clear the pictures of what was shown before; grey ones keep the place for the new."""
@@ -365,7 +422,8 @@ class _Screen:
         about = self.take.about
         changed = [k for k, v in about.items() if k in film.about and str(film.about[k]) != str(v)]
         stamp.shown(film)
-        line = pictures.provenance(film)
+        a = st.session_state.get(f"{self.key}_A")
+        line = pictures.provenance(film, beside=None if a is None else a.about)
         save.note("text", line)
         if not film.kept:
             save.did("ran", line)
@@ -389,6 +447,8 @@ class _Screen:
             readings = film.once("readings", lambda: pictures.readings(open_model(self.model), film.final_tensor()))
             captions = [f"{c}{r}" for c, r in zip(self.take.captions(film.about), readings, strict=True)]
         self._fill_row(batch, captions, pictures.describe(film.about), marked=self.take.marked)
+        how = {"wide": self.wide, "each": self.take.each, "marked": self.take.marked}
+        st.session_state[f"{self.key}_shown"] = Kept(film.about, batch, captions, how)
 
     def _fill_row(self, batch: np.ndarray, captions: Sequence[str], alt: str, **more) -> None:
         key = f"{self.key}_row_of_{self.take.each}"

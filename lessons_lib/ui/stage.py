@@ -10,7 +10,7 @@ How to move a page onto it, in ten lines:
 6. In the picture: `play(...)` or a row of pictures, then `filmstrip(..., row=ROW)`, which scrubs the row's own pictures.
 7. `tabs = stage.below(slug, "Things to try", film and "One pixel", ...)`: a name that is false is left out.
 8. `with tabs["One pixel"]:` and the section's body as it was, without `page.section`, whose heading the tab is.
-9. "Things to try" is the first tab, the code that ran the last; `walks={"five": "Five pictures"}` opens the tab that a link runs.
+9. "Things to try" is the first tab, but drawn last, when all controls are known; the code that ran is the last; `walks={"five": "Five pictures"}` opens the tab that a link runs.
 10. Look at it at 1280 x 800 and 390 x 844, and run `python benchmarks/heights.py PAGE`.
 
 A tab's body runs whether it is open or not: its controls stay in the link, the saved lesson holds it, and a click on a tab ends no
@@ -48,21 +48,21 @@ def idea(text: str) -> Iterator[None]:
 
 def columns(wide: bool = False):
     """(settings, picture), two places. wide: the settings hold something to draw on."""
-    settings, picture = st.columns([4, 5] if wide else [4, 9], gap="medium")
+    settings, picture = st.columns([4, 5] if wide else [5, 13], gap="medium")
     return settings.container(key="stage_settings", gap="xsmall"), picture.container(key="stage_picture", gap="xsmall")
 
 
 @contextmanager
-def live() -> Iterator[None]:
+def live(said: str = "live: the picture follows") -> Iterator[None]:
     """Controls that the picture follows at once."""
-    with _group("live", ":material/bolt: live: the picture follows"):
+    with _group("live", f":material/bolt: {said}"):
         yield
 
 
 @contextmanager
-def needs_run() -> Iterator[None]:
+def needs_run(said: str = "needs Run: nothing changes before") -> Iterator[None]:
     """Controls whose change is seen after Run; they look hollow."""
-    with _group("needs_run", ":material/play_arrow: needs Run: nothing changes before"):
+    with _group("needs_run", f":material/play_arrow: {said}"):
         yield
 
 
@@ -85,11 +85,15 @@ def more(label: str = "more settings") -> Iterator[None]:
         yield
 
 
+UNSAVED = ("Things to try", "Save")  # tabs that hold nothing of what a saved lesson shows
+
+
 class Tabs(dict):
-    """The tabs by name. A name in the saved lesson is a heading."""
+    """The tabs by name. In the saved lesson a name is a heading."""
 
     def __getitem__(self, name: str):
-        save.note("heading", name)
+        if name not in UNSAVED:
+            save.note("heading", name)
         return super().__getitem__(name)
 
 

@@ -1,6 +1,8 @@
 // A film to scrub through. The server sends the frames once, each a PNG at its own size; the browser keeps and enlarges them.
 // A long walk is too much to send at once: then some frames come first, and the rest when somebody looks for them.
 
+import { over, pictures_of, uncover } from "./over.js";
+
 const kept = new Map(); // film id -> { channel: [PNG or undefined, ...] }, the last few; also after the page was left
 const strips = new WeakMap(); // where each filmstrip stands, so that a rerun of the page does not wind it back
 const FILMS = 6;
@@ -71,6 +73,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     tabs = $(".tabs"),
     play = $(".play");
   const names = Object.keys(header.labels);
+  const row = () => (header.row ? pictures_of(header.row) : []);
   const count = () => header.length[strip.tab];
   if (pngs.length) strip.asked = 0;
   strip.pixel = header.pixel ?? null;
@@ -96,6 +99,40 @@ export default function ({ data, parentElement, setTriggerValue }) {
     ...Array.from({ length: AHEAD }, (_, k) => i + (k % 2 ? -1 : 1) * Math.ceil((k + 1) / 2)),
   ];
 
+  /** Which of a frame's pictures, and where it lies in the frame. */
+  const cell = (k) => {
+    const [height, width] = header.cell;
+    return [(k % header.columns) * (width + 1), Math.floor(k / header.columns) * (height + 1), width, height];
+  };
+  const paint = (canvas, frame, pictures) => {
+    const context = canvas.getContext("2d");
+    context.imageSmoothingEnabled = false;
+    pictures.forEach((k, i) => {
+      const [x, y, width, height] = cell(k);
+      context.drawImage(frame, x, y, width, height, i * (width + 1), 0, width, height);
+    });
+  };
+  /** The row's own pictures show the frame; at the end of x_t they are the server's again. */
+  const follow = (url) => {
+    const end = strip.tab === "xt" && strip.at === header.t.length;
+    strip.wanted = url;
+    if (end || !url) {
+      row().forEach(uncover);
+      return;
+    }
+    const frame = new Image();
+    frame.onload = () => {
+      if (strip.wanted !== url) return;
+      row().forEach((picture, i) => {
+        const pictures = header.places[i];
+        if (!pictures) return;
+        const [height, width] = header.cell;
+        paint(over(picture, pictures.length * (width + 1) - 1, height, true), frame, pictures);
+      });
+    };
+    frame.src = url;
+  };
+
   const draw_mark = () => {
     mark.hidden = !strip.pixel;
     if (!strip.pixel) return;
@@ -114,7 +151,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   };
   const show = () => {
     const here = frames[strip.tab][strip.at];
-    img.src = here ?? nearest(strip.at);
+    const url = here ?? nearest(strip.at);
+    if (header.row) follow(url);
+    else img.src = url;
     img.alt = `${header.alt}, ${header.labels[strip.tab]}, ${words()}`;
     caption.textContent = words() + (here ? "" : " \u00b7 on its way ...");
     range.max = count() - 1;
@@ -128,19 +167,33 @@ export default function ({ data, parentElement, setTriggerValue }) {
     for (const e of tabs.children) e.setAttribute("aria-selected", e.dataset.tab === strip.tab);
     if (!here) ask(around(strip.at));
   };
+  /** A small picture: of a row, one from its middle. */
+  const one_of = (small, url) => {
+    const made = header.places.filter(Boolean);
+    const first = made[made.length >> 1] ?? [0];
+    [small.height, small.width] = header.cell;
+    const frame = new Image();
+    frame.onload = () => paint(small, frame, first.slice(0, 1));
+    frame.src = url;
+  };
   const fill = () => {
-    const at = header.thumbs.filter((i) => i < count() && frames[strip.tab][i]);
+    const here = header.thumbs.filter((i) => i < count() && frames[strip.tab][i]);
+    const fit = header.row ? Math.max(4, Math.floor((thumbs.clientWidth || 600) / 52)) : here.length;
+    const at = here.filter((_, k) => k === 0 || Math.floor((k * (fit - 1)) / (here.length - 1)) !== Math.floor(((k - 1) * (fit - 1)) / (here.length - 1)));
     thumbs.replaceChildren(
       ...at.map((i) => {
         const button = document.createElement("button"),
-          small = document.createElement("img");
+          small = document.createElement(header.row ? "canvas" : "img");
         button.type = "button";
         button.tabIndex = -1;
         button.dataset.at = i;
         button.setAttribute("aria-label", i < header.t.length ? `step ${header.step[i]}` : "the end");
-        small.src = frames[strip.tab][i];
-        small.alt = "";
-        small.style.width = `${(46 * header.width) / header.height}px`;
+        if (header.row) one_of(small, frames[strip.tab][i]);
+        else {
+          small.src = frames[strip.tab][i];
+          small.alt = "";
+          small.style.width = `${(46 * header.width) / header.height}px`;
+        }
         button.append(small);
         button.onclick = () => {
           pause();
@@ -213,17 +266,28 @@ export default function ({ data, parentElement, setTriggerValue }) {
   img.width = header.width;
   img.height = header.height;
   stage.classList.toggle("picks", header.picks);
-  stage.onclick = (e) => {
-    film.focus({ preventScroll: true });
-    if (!header.picks) return;
-    const box = img.getBoundingClientRect();
-    const x = Math.floor(((e.clientX - box.left) / box.width) * header.width) % (header.cell[1] + 1);
-    const y = Math.floor(((e.clientY - box.top) / box.height) * header.height) % (header.cell[0] + 1);
-    if (x < 0 || y < 0 || x >= header.cell[1] || y >= header.cell[0]) return; // between two pictures
+  $("figure").classList.toggle("follows", Boolean(header.row));
+  film.classList.toggle("compact", Boolean(header.row));
+  const pick = (e, picture, [width, height], [down, across]) => {
+    const box = picture.getBoundingClientRect();
+    const x = Math.floor(((e.clientX - box.left) / box.width) * width) % (across + 1);
+    const y = Math.floor(((e.clientY - box.top) / box.height) * height) % (down + 1);
+    if (x < 0 || y < 0 || x >= across || y >= down) return; // between two pictures
     pause();
     strip.pixel = [y, x];
     draw_mark();
     setTriggerValue("pixel", { id: header.id, row: y, column: x, frame: Math.min(strip.at, header.t.length - 1) });
+  };
+  const [down, across] = header.cell;
+  row().forEach((picture, i) => {
+    const pictures = header.places[i];
+    picture.onclick = header.picks && pictures ? (e) => pick(e, picture, [pictures.length * (across + 1) - 1, down], header.cell) : null;
+    picture.style.cursor = picture.onclick ? "crosshair" : "";
+  });
+  stage.onclick = (e) => {
+    film.focus({ preventScroll: true });
+    if (!header.picks) return;
+    pick(e, img, [header.width, header.height], header.cell);
   };
   $(".back").onclick = () => go(-1);
   $(".forward").onclick = () => go(1);
@@ -257,5 +321,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   label();
   draw_mark();
   show();
-  return strip.stop;
+  return () => {
+    strip.stop();
+    strip.wanted = "";
+    row().forEach(uncover);
+  };
 }

@@ -66,12 +66,15 @@ export default function ({ data, parentElement, setTriggerValue }) {
     return;
   }
   const $ = (name) => parentElement.querySelector(`.${name}`);
+  $("numbers").hidden = !header.numbers;
   let shown = -1;
   const follow = () => {
     const input = slider?.querySelector("input[type=range]");
     const img = pictures_of(header.row)[header.index];
     if (!input || !img) return;
-    const t = Number(input.value);
+    const place = Math.round((Number(input.value) - header.low) / header.step);
+    const t = header.ts ? header.ts[place] : place;
+    if (t === undefined) return;
     const canvas = over(img, header.shape[2], header.shape[1]);
     if (t === shown && canvas.dataset.id === `${header.id}-${t}`) return;
     const started = performance.now();
