@@ -67,17 +67,6 @@ with page.lesson_page("forward") as lesson:
     tabs = stage.below(
         lesson.slug, "Things to try", "One pixel", "What drowns first", "What tends to a Gaussian", "Two schedules", "Code"
     )
-    with tabs["Things to try"]:
-        page.things_to_try(
-            lesson,
-            [
-                ("A digit at t = 400", {"picture": "digit", "t": 400}),
-                ("The same t, linear schedule: how much less is left", {"schedule": "linear", "t": 500}),
-                ("Where do you lose the cat? Start at t = 300 and go up", {"picture": "photo", "t": 300}),
-                ("More pixels at t = 600: why is a large picture easier to make out?", {"size": 128, "t": 600}),
-            ],
-            titled=False,
-        )
     with tabs["One pixel"]:
         row, column = st.columns(2)
         with row:
@@ -132,3 +121,14 @@ with page.lesson_page("forward") as lesson:
         )
     with tabs["Code"]:
         page.show_source(Schedule.add_noise, forward.radial_power, Schedule.cosine, Schedule.linear, titled=False)
+    with tabs["Things to try"]:
+        page.things_to_try(
+            lesson,
+            [
+                ("A digit at t = 400", {"picture": "digit", "t": 400}),
+                ("The same t, linear schedule: how much less is left", {"schedule": "linear", "t": 500}),
+                ("Where do you lose the cat? Start at t = 300 and go up", {"picture": "photo", "t": 300}),
+                ("More pixels at t = 600: why is a large picture easier to make out?", {"size": 128, "t": 600}),
+            ],
+            titled=False,
+        )

@@ -1,7 +1,6 @@
 """Visual anagrams: pictures that two prompts share through a view, one of them to turn by hand, and every step."""
 
-from lessons_lib.ui import controls, page, pictures, plots
-from lessons_lib.ui.filmstrip import filmstrip
+from lessons_lib.ui import controls, page, pictures, plots, stage
 from lessons_lib.ui.microscope import microscope
 from lessons_lib.ui.playground import meanwhile, play_pairs, warm
 
@@ -16,19 +15,19 @@ MOTIONS = {  # view -> how it looks under the hand; CSS turns with the clock, th
 with page.lesson_page("anagrams", models=None) as lesson:
     import streamlit as st
 
-    page.idea(
-        "Ask the network twice at every step: about the picture as it is, with one prompt, and about the picture turned, with "
-        "another. Turn the second answer back and take the mean. Where the two things have a shape in common, the walk ends at "
-        "a picture that is one thing as it is and the other turned; where they have none, at a compromise that is neither."
-    )
-    page.question(
-        lesson.slug,
-        "Could the view be a blur instead of a turn?",
-        ["yes", "no"],
-        "The network expects noise whose pixels are independent and of equal strength. Turning and shuffling keep it so; a blur "
-        "would not, and the network would see noise of a kind it never met.",
-        right="no",
-    )
+    stage.begin()
+    with stage.idea(
+        "Ask the network twice at every step: about the picture as it is, with one prompt, and about the picture turned, with another. Turn the "
+        "second answer back and take the mean. Where the two have a shape in common, the picture is one thing as it is and the other turned."
+    ):
+        page.question(
+            lesson.slug,
+            "Could the view be a blur instead of a turn?",
+            ["yes", "no"],
+            "The network expects noise whose pixels are independent and of equal strength. Turning and shuffling keep it so; a blur "
+            "would not, and the network would see noise of a kind it never met.",
+            right="no",
+        )
     name = st.session_state["model"]
     with meanwhile(lesson.slug, name, columns=3):
         import torch
@@ -45,8 +44,8 @@ with page.lesson_page("anagrams", models=None) as lesson:
         model = open_model(name)
     warm(name)
     default = anagrams.about(model)
-    left, right = st.columns([1, 2], gap="large")
-    with left:
+    settings, picture = stage.columns()
+    with settings, stage.needs_run():
         prompt = controls.prompt(lesson.slug, model, default=default["prompt"])
         turned_prompt = controls.prompt(lesson.slug, model, name="turned_prompt", default=default["turned_prompt"])
         for p in (prompt, turned_prompt):
@@ -66,7 +65,7 @@ with page.lesson_page("anagrams", models=None) as lesson:
         sides = film.about["prompt"], film.about["turned_prompt"]
         return film.once("found", lambda: read_both(model, final, view.there(final), *sides))
 
-    with right:
+    with picture:
         film, chosen = play_pairs(
             lesson.slug,
             name,
@@ -76,6 +75,8 @@ with page.lesson_page("anagrams", models=None) as lesson:
             judge=model.judge,
             found_in=found_in,
             sides_of=sides_of,
+            columns=3,
+            scope=f"{lesson.slug}_scope",
         )
         if film is not None:
             made, view, final, found = film.about, VIEWS[film.about["view"]], film.final_tensor(), found_in(film)
@@ -86,49 +87,60 @@ with page.lesson_page("anagrams", models=None) as lesson:
                     "classifier, trained on real pictures; it must choose one of the things it knows, and what it ranks fourth no "
                     "person would see."
                 )
-    if film is not None:
-        page.section("Turn it yourself")
-        motion, degrees = MOTIONS[view.name]
-        seen = to_uint8(view.there(final[chosen : chosen + 1])).numpy()
-        both = [film.final[chosen], seen[0]]
-        words = [f"as it is: {made['prompt']}", f"{view.name}: {made['turned_prompt']}"]
-        alt = f"{made['model']}, seed {seeds[chosen]}"
-        one, two = st.columns(2)
-        with one:
-            drag_picture(
-                both,
-                words,
-                f"{view.name}: slide, drag the picture, or press space",
-                alt,
-                "anagrams_hand",
-                motion=motion,
-                degrees=degrees,
-            )
-        with two:
-            pictures.in_a_row(torch.stack([torch.from_numpy(b) for b in both]).numpy(), words, alt, wide=150)
-            if model.judge is not None:
-                first, second = pictures.readings(
-                    model, torch.cat([final[chosen : chosen + 1], view.there(final[chosen : chosen + 1])])
-                )
-                st.caption(f"What the judge reads first{first}; through the view{second}.")
-        page.section("Every step")
-        filmstrip(film, f"{lesson.slug}_strip", scope=f"{lesson.slug}_scope", columns=3, alt=pictures.describe(made), wide=480)
-        pictures.downloads(film, f"anagrams-{name}-{seed}", columns=3)
-        page.section("The equation")
-        page.equation(r"\epsilon=\tfrac12\bigl(\epsilon(x_t,p_1)+\mathrm{back}(\epsilon(\mathrm{there}(x_t),p_2))\bigr)")
-        page.equation(r"\epsilon(x,p)=\epsilon_u(x)+\gamma\,(\epsilon_c(x,p)-\epsilon_u(x))")
-        microscope(film, model.schedule, f"{lesson.slug}_scope")
-        if found:
-            page.section("Which seeds work from both sides?")
-            plots.bars(found, seeds, sides, f"{lesson.slug}_bars")
-    page.show_source(anagram, type(VIEWS[view_name]), anagrams.seen_twice)
-    page.things_to_try(
-        lesson,
-        [
-            *((f"{p}, and turned {q}", {"prompt": p, "turned_prompt": q}) for p, q in model.pairs_for("anagrams")[1:4]),
-            ("The same prompts, flipped upside down", {"view": "flip"}),
-            ("Light for dark", {"view": "negative"}),
-            ("Cut in sixteen and laid anew: noise stays noise, but no shape is shared", {"view": "jigsaw"}),
-            ("Strong guidance: do the two sides fight harder?", {"guidance_scale": 12.0}),
-        ],
+    tabs = stage.below(
+        lesson.slug,
+        "Things to try",
+        "Turn it yourself",
+        "One pixel",
+        film is not None and found and "Which seeds work?",
+        "Save",
+        "Code",
     )
+    if film is not None:
+        with tabs["Turn it yourself"]:
+            motion, degrees = MOTIONS[view.name]
+            seen = to_uint8(view.there(final[chosen : chosen + 1])).numpy()
+            both = [film.final[chosen], seen[0]]
+            words = [f"as it is: {made['prompt']}", f"{view.name}: {made['turned_prompt']}"]
+            alt = f"{made['model']}, seed {seeds[chosen]}"
+            one, two = st.columns(2)
+            with one:
+                drag_picture(
+                    both,
+                    words,
+                    f"{view.name}: slide, drag the picture, or press space",
+                    alt,
+                    "anagrams_hand",
+                    motion=motion,
+                    degrees=degrees,
+                )
+            with two:
+                pictures.in_a_row(torch.stack([torch.from_numpy(b) for b in both]).numpy(), words, alt, wide=150)
+                if model.judge is not None:
+                    first, second = pictures.readings(
+                        model, torch.cat([final[chosen : chosen + 1], view.there(final[chosen : chosen + 1])])
+                    )
+                    st.caption(f"What the judge reads first{first}; through the view{second}.")
+        with tabs["One pixel"]:
+            page.equation(r"\epsilon=\tfrac12\bigl(\epsilon(x_t,p_1)+\mathrm{back}(\epsilon(\mathrm{there}(x_t),p_2))\bigr)")
+            page.equation(r"\epsilon(x,p)=\epsilon_u(x)+\gamma\,(\epsilon_c(x,p)-\epsilon_u(x))")
+            microscope(film, model.schedule, f"{lesson.slug}_scope")
+        if found:
+            with tabs["Which seeds work?"]:
+                plots.bars(found, seeds, sides, f"{lesson.slug}_bars")
+        with tabs["Save"]:
+            pictures.downloads(film, f"anagrams-{name}-{seed}", columns=3)
+    with tabs["Code"]:
+        page.show_source(anagram, type(VIEWS[view_name]), anagrams.seen_twice, titled=False)
+    with tabs["Things to try"]:
+        page.things_to_try(
+            lesson,
+            [
+                *((f"{p}, and turned {q}", {"prompt": p, "turned_prompt": q}) for p, q in model.pairs_for("anagrams")[1:4]),
+                ("The same prompts, flipped upside down", {"view": "flip"}),
+                ("Light for dark", {"view": "negative"}),
+                ("Cut in sixteen and laid anew: noise stays noise, but no shape is shared", {"view": "jigsaw"}),
+                ("Strong guidance: do the two sides fight harder?", {"guidance_scale": 12.0}),
+            ],
+            titled=False,
+        )

@@ -36,13 +36,13 @@ def begin() -> None:
 def idea(text: str) -> Iterator[None]:
     """Two lines of idea; what is drawn inside, the question, opens beside them."""
     with st.container(key="stage_idea"):
-        words, asks = st.columns([4, 1], gap="medium", vertical_alignment="top")
+        words, asks = st.columns([5, 1], gap="small", vertical_alignment="top")
         with words:
             page.idea(text)
     if page.presenting():
         yield
         return
-    with asks, st.popover("Before you look", icon=":material/help:", width="stretch"):
+    with asks, st.popover("Before you look", width="stretch"):
         yield
 
 
