@@ -240,6 +240,20 @@ LESSONS = (
         ),
     ),
     Lesson(
+        "words",
+        "What_each_word_does",
+        "What each word does",
+        "A",
+        "Where the network looks, word by word and step by step.",
+        minutes=15,
+        needs=("prompts",),
+        parts=("words", "network"),
+        seen=(
+            "At each place the network divides its attention among the words, the padding and the picture itself; of all words the "
+            "thing gets the most. Leave the thing out and it is another picture; leave out a small word and little changes."
+        ),
+    ),
+    Lesson(
         "one_step",
         "One_step_denoiser",
         "One-step denoiser",

@@ -273,6 +273,28 @@ QUESTIONS: dict[str, tuple[Question, ...]] = {
             "because there is only one",
         ),
     ),
+    "words": (
+        _q(
+            "In a red car in twemoji style, to which word does the network pay the most attention?",
+            "To the thing. The measure over many prompts says so at every t.",
+            "a",
+            "+car",
+            "style",
+        ),
+        _q(
+            "Does most of the attention go to the words of the prompt?",
+            "No: to the picture itself, and to the padding behind the words.",
+            "yes, nearly all",
+            "yes, about half",
+            "+no, to the picture and the padding",
+        ),
+        _q(
+            "One pair of thing and style was never taught. Can the model draw it all the same?",
+            "Mostly: it knows the thing from other styles, and the style from other things. Most such pictures are read right.",
+            "+mostly: it puts the two together",
+            "no, it draws noise",
+        ),
+    ),
     "one_step": (
         _q(
             "Why is the cleaned digit smoother than the original?",

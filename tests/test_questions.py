@@ -112,3 +112,12 @@ def test_dpm_solver_is_nearest_at_five_calls_and_all_are_equal_at_one():
     assert min((k for k in by_calls[5] if k != "calls"), key=by_calls[5].get) == asked("solvers", "five calls").right
     assert len({v for k, v in by_calls[1].items() if k != "calls"}) == 1
     assert all(r["told another"] < 0.15 and r["correlation"] > 0.7 for r in rows("solvers_inversion"))
+
+
+def test_the_thing_gets_most_of_the_words_and_the_words_not_most_of_all():
+    for r in rows("words_attention", "emoji"):
+        said = {k: v for k, v in r.items() if k not in ("t", "padding", "end", "the picture itself")}
+        assert max(said, key=said.get) == "the thing"
+        assert sum(said.values()) < 0.5 < r["padding"] + r["the picture itself"]
+    never, _ = rows("words_held_out", "emoji")
+    assert never["read right"] > 0.5

@@ -112,6 +112,16 @@ def _inversion(rows: Rows) -> dict:
     }
 
 
+def _looked_at(rows: Rows) -> dict:
+    r = rows[len(rows) // 2]
+    return {"t": r["t"], "thing": r["the thing"], "style": r["the style's name"], "padding": r["padding"]}
+
+
+def _changed(rows: Rows) -> dict:
+    of = {r["change"]: r["distance"] for r in rows}
+    return {"thing": of["the thing: left out"], "small": of["in: left out"], "seed": of["another seed"]}
+
+
 EMOJI, MNIST = "emoji", "mnist"
 CLAIMS = (
     Claim(
@@ -210,6 +220,30 @@ CLAIMS = (
         "prompts",
         "Mixtures begin and end with their prompts.",
         "tests/test_lesson_two_prompts.py::test_a_mixture_begins_and_ends_with_its_prompts",
+    ),
+    Claim(
+        "words",
+        "Of all words the thing gets the most attention (t = {t}: {thing:.1%}; the style's name {style:.1%}; the padding {padding:.0%}).",
+        "tests/test_lesson_words.py::test_the_thing_gets_the_most_attention_of_all_words",
+        ("words_attention", EMOJI),
+        _looked_at,
+        lambda f: 0.5 > f["thing"] > f["style"] > 0,
+    ),
+    Claim(
+        "words",
+        "Without the thing it is another picture ({thing:.2f} off; another seed {seed:.2f}), without *in* much the same ({small:.2f}).",
+        "tests/test_lesson_words.py::test_without_the_thing_another_picture_and_without_a_small_word_much_the_same",
+        ("words", EMOJI),
+        _changed,
+        lambda f: f["thing"] > 2 * f["small"] > 0,
+    ),
+    Claim(
+        "words",
+        "Pairs of thing and style that it was never taught are read right in {never:.0%}, taught ones in {taught:.0%}.",
+        "",
+        ("words_held_out", EMOJI),
+        lambda rows: {"never": rows[0]["read right"], "taught": rows[1]["read right"]},
+        lambda f: 0 < f["never"] <= f["taught"] <= 1,
     ),
     Claim(
         "one_step",
