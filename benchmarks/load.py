@@ -70,7 +70,7 @@ class Browser:
         self.socket, self.base, self.seen, self.over = socket, f"127.0.0.1:{port}", seen, over
         self.page, self.query, self.session = "", "", ""
         self.widgets: dict[str, list] = {}  # kind -> the protos that the last run drew
-        self.urls: list[str] = []  # where files are to be fetched
+        self.files: list = []  # the page's buttons that download something
         self.steps = 0
 
     def open(self, page: str, query: str = "") -> None:
@@ -125,9 +125,22 @@ class Browser:
             found = re.search(r"_streamlit_xsrf=([^;]+)", " ".join(answer.headers.get_all("Set-Cookie", [])))
         return {"Cookie": f"_streamlit_xsrf={found[1]}", "X-Xsrftoken": found[1]} if found else {}
 
-    def fetch(self, url: str) -> None:
-        """Download a file that the page offers."""
-        began = time.monotonic()
+    def fetch(self, button) -> None:
+        """Download a file that the page offers; it is made when it is asked for."""
+        began, url = time.monotonic(), button.url
+        if button.deferred_file_id:
+            message = BackMsg()
+            message.backend_operation_request.request_id = "1"
+            message.backend_operation_request.session_id = self.session
+            message.backend_operation_request.deferred_file.file_id = button.deferred_file_id
+            self.socket.send(message.SerializeToString())
+            answer = self._until(
+                lambda m: m.backend_operation_response if m.WhichOneof("type") == "backend_operation_response" else None
+            )
+            url = answer.deferred_file.url
+            if answer.error_msg:
+                self.seen.wrong(f"{self.page}: {button.label}: {answer.error_msg}")
+                return
         with urlopen(f"http://{self.base}{url}", timeout=PATIENCE) as answer:
             answer.read()
         self.seen.add("downloads", time.monotonic() - began)
@@ -137,7 +150,7 @@ class Browser:
         message.rerun_script.query_string, message.rerun_script.page_name = self.query, self.page
         if fill is not None:
             fill(message.rerun_script.widget_states.widgets.add())
-        self.widgets, self.urls = {}, []
+        self.widgets, self.files = {}, []
         began = time.monotonic()
         self.socket.send(message.SerializeToString())
         self._until(self._note)
@@ -156,8 +169,8 @@ class Browser:
                 self.seen.wrong(f"{self.page}: {element.exception.message}")
             if what == "alert" and "material/error" in element.alert.icon:
                 self.seen.wrong(f"{self.page}: {element.alert.body}")
-            if what == "download_button" and element.download_button.url:
-                self.urls.append(element.download_button.url)
+            if what == "download_button":
+                self.files.append(element.download_button)
             if what == "progress" and element.progress.text.startswith("step "):
                 self.steps += 1
         if kind == "script_finished" and message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
@@ -251,8 +264,10 @@ def saves(tab: Browser, rng: random.Random) -> Iterator[float]:
         tab.open("Classifier_free_guidance", f"model=mnist&seed={rng.randrange(1000)}")
         tab.press("Run", "walks")
         yield rng.uniform(1, 3)
-        for url in tab.urls[:4]:
-            tab.fetch(url)
+        if not tab.files:
+            tab.seen.wrong("nothing to save")
+        for button in tab.files[:4]:
+            tab.fetch(button)
             yield rng.uniform(0.5, 1)
 
 
