@@ -1,6 +1,6 @@
-from lessons_lib.catalogue import PARTS, written
+from lessons_lib.catalogue import PARTS, lesson, written
 from lessons_lib.film import Film, opening_path
-from lessons_lib.ui import page
+from lessons_lib.ui import browser, class_link, page
 from lessons_lib.ui.filmstrip import hero
 from lessons_lib.ui.pictures import card
 from lessons_lib.ui.playground import warm
@@ -9,6 +9,8 @@ with page.lesson_page("home"):
     import streamlit as st
 
     page.style("home")
+    if (found := class_link.follow(st.query_params.get("c", ""))) is not None:
+        st.switch_page(lesson(found[0]).file, query_params=found[1])
 
     names = [n for n in ("emoji", "mnist") if opening_path("hero", n).exists()]
     words, moving = st.columns(2, gap="large", vertical_alignment="center")
@@ -34,13 +36,14 @@ with page.lesson_page("home"):
         st.header(title, anchor=False)
         for row in range(0, len(lessons), 3):
             three = lessons[row : row + 3]
-            for column, lesson in zip(st.columns(3), three, strict=False):
-                with column, st.container(border=True, height="stretch", key=f"card_{lesson.slug}"):
-                    picture = card(lesson.slug)
+            for column, one in zip(st.columns(3), three, strict=False):
+                with column, st.container(border=True, height="stretch", key=f"card_{one.slug}"):
+                    picture = card(one.slug)
                     if picture is not None:
                         st.image(picture[0], alt=picture[1], width="stretch")
-                    page.link_to(lesson, f"**{lesson.title}**")
-                    st.caption(lesson.summary)
+                    mark = ":material/check_circle:" if one.slug in browser.done() else None
+                    page.link_to(one, f"**{one.title}**", mark)
+                    st.caption(f"{one.summary} {one.minutes} minutes.")
     st.caption("For the class: open a lesson, set its sliders, and copy the link. It opens exactly there for everyone.")
     if names:
         warm(names[0])  # torch and the model load while this page is read

@@ -332,8 +332,8 @@ LESSONS = (
         wanted_2024=("the training loss", "four of each digit after epochs 5 and 20, at guidance 5"),
         parts=("words", "training"),
         seen=(
-            "Told the digit, the network draws the one asked for: 36 of 40 are read right at guidance 1, and all 40 from "
-            "2 on. The price is small here: digits of one kind grow more alike, and strokes thicker."
+            "Told the digit, the network draws the one asked for: most are read right at guidance 1, and guidance brings the "
+            "last few. The price is small here: digits of one kind grow more alike, and strokes thicker."
         ),
     ),
     Lesson(
@@ -383,8 +383,8 @@ LESSONS = (
         ),
         parts=("step", "walk"),
         seen=(
-            "Straight paths average to bent ones, and still three Euler steps draw 100 of 100 digits that are read right. "
-            "Walked without fresh noise (DDIM), the diffusion network needs no more; what spoils few steps of DDPM is the "
+            "Straight paths average to bent ones, and still three Euler steps draw digits that nearly all are read right. "
+            "Walked without fresh noise (DDIM), the diffusion network needs hardly more; what spoils few steps of DDPM is the "
             "noise put back."
         ),
     ),

@@ -396,7 +396,7 @@ QUESTIONS: dict[str, tuple[Question, ...]] = {
         ),
         _q(
             "Which share of the digits is read right when the class is told, but not guided (scale 1)?",
-            "36 of 40, nine in ten. From scale 2 on it is all 40.",
+            "About nine in ten. Guidance brings the others: the plot shows it.",
             "about one in ten",
             "+about nine in ten",
             "all of them",
@@ -463,15 +463,15 @@ QUESTIONS: dict[str, tuple[Question, ...]] = {
             "+no, they bend",
         ),
         _q(
-            "How many Euler steps are enough here for 100 of 100 digits to be read right (guidance 5)?",
-            "Three. At two it is 89, so the last step counts.",
+            "How few Euler steps are enough here for nearly all digits to be read right (guidance 5)?",
+            "Three. At two some are lost, so the last step counts.",
             "1",
             "+3",
             "50",
         ),
         _q(
             "DDPM with fixed_large fails in three steps. What is to blame?",
-            "The noise put back at each move, which is sized for short moves. Walked without it (DDIM) the same network gets 100 of 100.",
+            "The noise put back at each move, which is sized for short moves. Walked without it (DDIM) the same network does it in three.",
             "the network",
             "+the noise put back at each move",
             "the digits",

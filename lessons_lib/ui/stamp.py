@@ -190,5 +190,5 @@ def show(saved: Saved) -> None:
                 f":orange[The networks that made it are not those of this copy:] {as_typed(', '.join(saved.other_weights))}. "
                 "The view will show another picture."
             )
-        rows = [{"": k, "value": v} for k, v in saved.settings.items() if k != "weights_sha256"]
+        rows = [{"setting": k, "value": v} for k, v in saved.settings.items() if k != "weights_sha256"]
         st.dataframe(rows, hide_index=True)
