@@ -1,3 +1,4 @@
+from lessons_lib import plan
 from lessons_lib.catalogue import PARTS, lesson, written
 from lessons_lib.film import Film, opening_path
 from lessons_lib.ui import browser, class_link, page
@@ -44,6 +45,15 @@ with page.lesson_page("home"):
                     mark = ":material/check_circle:" if one.slug in browser.done() else None
                     page.link_to(one, f"**{one.title}**", mark)
                     st.caption(f"{one.summary} {one.minutes} minutes.")
+    st.download_button(
+        "Lesson plan",
+        plan.plan,
+        "lesson-plan.md",
+        "text/markdown",
+        on_click="ignore",
+        icon=":material/school:",
+        help="for the lecturer",
+    )
     st.caption("For the class: open a lesson, set its sliders, and copy the link. It opens exactly there for everyone.")
     if names:
         warm(names[0])  # torch and the model load while this page is read

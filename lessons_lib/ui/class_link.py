@@ -53,7 +53,7 @@ def builder(this: Lesson) -> None:
             value=now.get("solutions") == "0",
             key=f"{this.slug}_class_solutions",
         )
-        query = {k: x for k, x in now.items() if k not in ("lock", "present", "solutions", *view.OWN)}
+        query = {k: x for k, x in now.items() if k not in ("lock", "present", "solutions", "notes", *view.OWN)}
         query |= {"lock": ",".join(locked)} if locked else {}
         query |= {"present": "1"} if projected else {}
         query |= {"solutions": "0"} if hidden else {}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from lessons_lib import memory, serving
+from lessons_lib import memory, plan, serving
 from lessons_lib.catalogue import HOME, PARTS, Lesson, lesson, written
 from lessons_lib.errors import LessonsError
 from lessons_lib.glossary import explained
@@ -150,8 +150,12 @@ def _footer(this: Lesson, weights: Callable[[], dict[str, str]]) -> None:
             notes = save.my_notes(this.slug)
         with ask:
             quiz(this.slug, poll=False)
+        if view.extra("notes") == "1":
+            with st.expander("Notes for the lecturer", expanded=True):
+                st.markdown(plan.notes(this))
         with st.container(horizontal=True):
             save.save_this_lesson(this.slug, this.title, notes, weights)
+            save.worksheet_of(this.slug, this.title)
             _COPY(key="copy_link", data={})
             on = {**view.link_here(this.slug), "present": "1"}
             st.page_link(this.file, label="Present", icon=":material/present_to_all:", query_params=on)

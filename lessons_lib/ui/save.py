@@ -6,6 +6,7 @@ is asked for.
 
 from __future__ import annotations
 
+import base64
 import html
 import time
 from collections.abc import Callable
@@ -14,8 +15,10 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
+from lessons_lib.questions import QUESTIONS
 from lessons_lib.ui import stamp, view
 from lessons_lib.ui.typed import visible
+from lessons_lib.worksheet import worksheet
 
 
 @dataclass(frozen=True)
@@ -188,4 +191,23 @@ def save_this_lesson(slug: str, title: str, notes: str, weights: Callable[[], di
         on_click="ignore",
         icon=":material/save:",
         help="one file with the pictures, settings, equations and your notes; opens offline",
+    )
+
+
+def worksheet_of(slug: str, title: str) -> None:
+    """The download of a printable sheet: the pictures of the settings in view, and the lesson's questions."""
+    head = "data:image/png;base64,"
+    pictures = [n for n in noted() if n.kind == "picture" and isinstance(n.content, str) and n.content.startswith(head)]
+    address = view.url(slug)
+    st.download_button(
+        "Worksheet (PDF)",
+        lambda: worksheet(
+            title, address, [(base64.b64decode(n.content[len(head) :]), n.caption) for n in pictures], QUESTIONS.get(slug, ())
+        ),
+        f"{slug}-worksheet.pdf",
+        "application/pdf",
+        key=f"{slug}_worksheet",
+        on_click="ignore",
+        icon=":material/print:",
+        help="one page to print: the pictures as they are set now, and the questions with room to write",
     )

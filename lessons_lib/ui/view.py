@@ -23,7 +23,7 @@ from lessons_lib.catalogue import lesson
 from lessons_lib.ui.components import component
 
 SHARED = ("model", "seed")  # controls that mean the same in every lesson, and travel from page to page
-TRAVELS = ("lock", "present", "solutions")  # what else goes along to other lessons
+TRAVELS = ("lock", "present", "solutions", "notes")  # what else goes along to other lessons
 OWN = ("run", "embeddings")  # what one page adds
 NEVER = ("go", "key", "embed", "embed_options")  # what no link that is copied holds
 _ADDRESS = component("address")
