@@ -56,7 +56,7 @@ def test_cutting_a_skip_shows_both_guesses(tmp_path, monkeypatch):
     at = opened("unet", unet_cut_28="true")
     said = " ".join(captions(at))
     assert "clean guess, skips cut: PSNR" in said
-    table = at.table[-1].value
+    table = next(t.value for t in at.table if "skips" in t.value)
     assert list(table["skips"]) == ["none cut", "cut at 28 x 28", "cut at 14 x 14", "cut at 7 x 7", "all cut"]
 
 
