@@ -59,7 +59,9 @@ def widgets(at: AppTest) -> dict:
 def things_to_try(at: AppTest, slug: str) -> list[tuple[str, dict[str, str]]]:
     """(sentence, query) of the page's own links that run something."""
     links = [link.proto for link in at.get("page_link")]
-    found = [(p.label, dict(parse_qsl(p.query_string))) for p in links if "go=" in p.query_string and "go=0-" not in p.query_string]
+    found = [
+        (p.label, dict(parse_qsl(p.query_string))) for p in links if "go=" in p.query_string and "go=0-" not in p.query_string
+    ]
     stem = re.sub(r"\.py$", "", lesson(slug).file.rsplit("/", 1)[-1])
     assert all(p.page.endswith(stem) for p in links if "go=" in p.query_string)
     return found
