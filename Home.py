@@ -1,6 +1,6 @@
 from lessons_lib import plan
 from lessons_lib.catalogue import PARTS, lesson, written
-from lessons_lib.film import Film, opening_path
+from lessons_lib.files.film import Film, opening_path
 from lessons_lib.ui import browser, class_link, page
 from lessons_lib.ui.filmstrip import hero
 from lessons_lib.ui.pictures import card

@@ -23,7 +23,7 @@ from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunCon
 from streamlit.testing.v1 import AppTest
 
 from lessons_lib.catalogue import lesson
-from lessons_lib.film import CHANNELS, Film
+from lessons_lib.files.film import CHANNELS, Film
 from lessons_lib.places import ROOT
 from lessons_lib.test_digits import shown_digits
 

@@ -16,10 +16,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch
 from diffusers import DDPMScheduler
 
-from lessons_lib.denoisers import Conditioned
+from lessons_lib.maths.denoisers import Conditioned
+from lessons_lib.maths.samplers import sample
+from lessons_lib.maths.schedule import CLEAN
 from lessons_lib.models.digits import condition_of, open_network
-from lessons_lib.samplers import sample
-from lessons_lib.schedule import CLEAN
 
 
 def main() -> None:

@@ -26,9 +26,9 @@ def ours(exactly: bool):
     """Returns a walk: () -> (3, 32, 32) array in [-1, 1]."""
     from lessons_lib import serving
     from lessons_lib.lessons._common import from_noise
+    from lessons_lib.maths.schedule import CLEAN
     from lessons_lib.models import batching
     from lessons_lib.models.opening import open_model
-    from lessons_lib.schedule import CLEAN
 
     if exactly:
         batching.autocast = nullcontext

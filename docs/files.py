@@ -10,7 +10,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 ROOMS = {
-    "lessons_lib": "the maths and what needs no network",
+    "lessons_lib": "what all rooms need",
+    "lessons_lib/maths": "the maths: torch only, no network",
+    "lessons_lib/files": "what is read from disk, written to it, or comes from outside",
     "lessons_lib/models": "the networks: what answers, in which precision, for how many at once",
     "lessons_lib/training": "what trains them, and runs in their own process",
     "lessons_lib/checking": "a student's code against every right way and every classic mistake",

@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from lessons_lib.images import to_tensor
-from lessons_lib.pictures import square
+from lessons_lib.files.pictures import square
+from lessons_lib.maths.images import to_tensor
 from lessons_lib.places import CACHE
 from lessons_lib.things import STYLES, concepts, pictures
 

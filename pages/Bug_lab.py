@@ -12,9 +12,9 @@ with page.lesson_page("bugs") as lesson:
     with meanwhile(lesson.slug):
         import numpy as np
 
-        from lessons_lib import metrics
-        from lessons_lib.images import to_uint8
         from lessons_lib.lessons import bugs
+        from lessons_lib.maths import metrics
+        from lessons_lib.maths.images import to_uint8
         from lessons_lib.ui import bug_lab
 
     with place.container():

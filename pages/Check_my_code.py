@@ -7,7 +7,7 @@ from lessons_lib.ui.typed import as_typed
 with page.lesson_page("check") as lesson:
     import streamlit as st
 
-    from lessons_lib import decoders
+    from lessons_lib.files import decoders
 
     stage.begin()
     page.idea(

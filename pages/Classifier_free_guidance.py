@@ -28,10 +28,11 @@ with page.lesson_page("guidance", models=None) as lesson:
         import numpy as np
         import torch
 
-        from lessons_lib import kept, metrics
-        from lessons_lib.denoisers import ask, guided, within
-        from lessons_lib.images import eps_picture, to_uint8
+        from lessons_lib.files import kept
         from lessons_lib.lessons import guidance
+        from lessons_lib.maths import metrics
+        from lessons_lib.maths.denoisers import ask, guided, within
+        from lessons_lib.maths.images import eps_picture, to_uint8
         from lessons_lib.models.opening import open_model
 
         model = open_model(name)

@@ -31,10 +31,10 @@ with page.lesson_page("flow") as lesson:
 
     settings_place, picture = stage.columns()
     with picture, meanwhile(lesson.slug, "mnist", columns=COLUMNS):
-        from lessons_lib import flow
         from lessons_lib.lessons import class_
         from lessons_lib.lessons import flow as flow_lesson
         from lessons_lib.lessons._digits import DIGITS
+        from lessons_lib.maths import flow
         from lessons_lib.models import digits as networks
         from lessons_lib.models.objective import Flow
         from lessons_lib.models.unet import UNet

@@ -27,9 +27,9 @@ with page.lesson_page("forward") as lesson:
     with meanwhile(lesson.slug):
         import torch
 
-        from lessons_lib.images import to_uint8
         from lessons_lib.lessons import forward
-        from lessons_lib.schedule import Schedule
+        from lessons_lib.maths.images import to_uint8
+        from lessons_lib.maths.schedule import Schedule
         from lessons_lib.ui.live_noise import live_noise
         from lessons_lib.ui.sources import pick_picture
 

@@ -5,9 +5,9 @@ from lessons_lib.ui import controls, page
 with page.lesson_page("hand_in") as lesson:
     import streamlit as st
 
-    from lessons_lib import decoders
     from lessons_lib.catalogue import PARTS, YEARS, written
     from lessons_lib.catalogue import lesson as lesson_of
+    from lessons_lib.files import decoders
     from lessons_lib.ui import browser, hand_in, save, stamp
     from lessons_lib.ui.typed import as_typed
 

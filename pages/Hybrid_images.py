@@ -23,11 +23,11 @@ with page.lesson_page("hybrids", models=None) as lesson:
     with meanwhile(lesson.slug, name, columns=3):
         import torch
 
-        from lessons_lib.denoisers import hybrid
-        from lessons_lib.images import blur, log_spectrum, lowpass, to_uint8
         from lessons_lib.lessons import hybrids
         from lessons_lib.lessons._common import seeds_of
         from lessons_lib.lessons._readings import read_both
+        from lessons_lib.maths.denoisers import hybrid
+        from lessons_lib.maths.images import blur, log_spectrum, lowpass, to_uint8
         from lessons_lib.models.opening import open_model
         from lessons_lib.ui.drag_picture import drag_picture
 

@@ -25,10 +25,10 @@ with page.lesson_page("sdedit", models=None) as lesson:
     with meanwhile(lesson.slug, name, columns=3):
         import torch
 
-        from lessons_lib import metrics
-        from lessons_lib.images import to_uint8
         from lessons_lib.lessons import sdedit
         from lessons_lib.lessons._common import prompt_of
+        from lessons_lib.maths import metrics
+        from lessons_lib.maths.images import to_uint8
         from lessons_lib.models.opening import open_model
         from lessons_lib.ui.sources import pick_picture
 

@@ -22,13 +22,13 @@ with page.lesson_page("inpainting", models=None) as lesson:
     with meanwhile(lesson.slug, name, columns=5):
         import torch
 
-        from lessons_lib import kept
         from lessons_lib.errors import LessonsError
-        from lessons_lib.images import to_uint8
+        from lessons_lib.files import kept
         from lessons_lib.lessons import inpainting
         from lessons_lib.lessons._common import prompt_of, seeds_of
+        from lessons_lib.maths.images import to_uint8
+        from lessons_lib.maths.samplers import inpaint
         from lessons_lib.models.opening import open_model
-        from lessons_lib.samplers import inpaint
         from lessons_lib.ui.canvas import mask_on
         from lessons_lib.ui.sources import pick_picture
 

@@ -37,10 +37,10 @@ with page.lesson_page("unet") as lesson:
     with picture, meanwhile(lesson.slug, "mnist"):
         import torch
 
-        from lessons_lib import metrics
-        from lessons_lib.images import to_uint8
         from lessons_lib.lessons import one_step
         from lessons_lib.lessons import unet as inside
+        from lessons_lib.maths import metrics
+        from lessons_lib.maths.images import to_uint8
         from lessons_lib.models import digits as networks
         from lessons_lib.models.unet import UNet
 

@@ -27,8 +27,8 @@ with page.lesson_page("one_step") as lesson:
     with picture:
         place = digits.kept(lesson.slug)
 
-    from lessons_lib.images import from_unit, to_uint8
     from lessons_lib.lessons import one_step
+    from lessons_lib.maths.images import from_unit, to_uint8
     from lessons_lib.models import digits as networks
     from lessons_lib.models.digits import denoise_once
     from lessons_lib.models.objective import OneStep

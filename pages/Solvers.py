@@ -43,11 +43,11 @@ with page.lesson_page("solvers") as lesson:
     with picture, meanwhile(lesson.slug, "mnist", columns=COLUMNS):
         import torch
 
-        from lessons_lib import metrics
-        from lessons_lib.images import from_uint8, to_uint8
         from lessons_lib.lessons import solvers
         from lessons_lib.lessons._digits import DIGITS
-        from lessons_lib.solvers import DPM, invert, moves_of, solve
+        from lessons_lib.maths import metrics
+        from lessons_lib.maths.images import from_uint8, to_uint8
+        from lessons_lib.maths.solvers import DPM, invert, moves_of, solve
 
     films = {}
     with picture:

@@ -36,10 +36,10 @@ with page.lesson_page("perfect") as lesson:
     with picture, meanwhile(lesson.slug, "mnist", columns=COLUMNS):
         import torch
 
-        from lessons_lib import metrics
-        from lessons_lib.images import from_uint8, to_uint8
         from lessons_lib.lessons import perfect
-        from lessons_lib.perfect import Perfect, nearest
+        from lessons_lib.maths import metrics
+        from lessons_lib.maths.images import from_uint8, to_uint8
+        from lessons_lib.maths.perfect import Perfect, nearest
 
     film = None
     with picture:

@@ -27,12 +27,13 @@ with page.lesson_page("denoise", models=None) as lesson:
         import numpy as np
         import torch
 
-        from lessons_lib import kept, metrics
-        from lessons_lib.images import from_uint8, to_uint8
+        from lessons_lib.files import kept
         from lessons_lib.lessons import denoise
         from lessons_lib.lessons._common import Opening, made_so, prompt_of
+        from lessons_lib.maths import metrics
+        from lessons_lib.maths.images import from_uint8, to_uint8
+        from lessons_lib.maths.samplers import sample
         from lessons_lib.models.opening import open_model
-        from lessons_lib.samplers import sample
         from lessons_lib.ui.live_noise import live_noise
         from lessons_lib.ui.sources import pick_picture
 

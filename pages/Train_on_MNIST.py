@@ -39,7 +39,7 @@ with page.lesson_page("train") as lesson:
     import streamlit as st
 
     from lessons_lib.errors import LessonsError
-    from lessons_lib.film import OPENINGS
+    from lessons_lib.files.film import OPENINGS
 
     stage.begin()
     with stage.idea(
@@ -55,7 +55,7 @@ with page.lesson_page("train") as lesson:
         )
 
     with meanwhile(lesson.slug):
-        from lessons_lib import kept as kept_files
+        from lessons_lib.files import kept as kept_files
         from lessons_lib.lessons.train import RUNNERS
         from lessons_lib.mnist import DATA_DIR, load_digits
         from lessons_lib.models.digits import COURSE

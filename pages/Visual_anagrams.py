@@ -32,14 +32,14 @@ with page.lesson_page("anagrams", models=None) as lesson:
     with meanwhile(lesson.slug, name, columns=3):
         import torch
 
-        from lessons_lib.denoisers import anagram
-        from lessons_lib.images import to_uint8
         from lessons_lib.lessons import anagrams
         from lessons_lib.lessons._common import seeds_of
         from lessons_lib.lessons._readings import read_both
+        from lessons_lib.maths.denoisers import anagram
+        from lessons_lib.maths.images import to_uint8
+        from lessons_lib.maths.views import VIEWS
         from lessons_lib.models.opening import open_model
         from lessons_lib.ui.drag_picture import drag_picture
-        from lessons_lib.views import VIEWS
 
         model = open_model(name)
     warm(name)

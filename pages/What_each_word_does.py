@@ -25,8 +25,8 @@ with page.lesson_page("words") as lesson:
         import numpy as np
         import torch
 
-        from lessons_lib.images import from_uint8, to_uint8
         from lessons_lib.lessons import words
+        from lessons_lib.maths.images import from_uint8, to_uint8
         from lessons_lib.models import attention as looking
         from lessons_lib.models.opening import open_model
 

@@ -9,7 +9,7 @@ with page.lesson_page("what") as lesson:
     import numpy as np
     import streamlit as st
 
-    from lessons_lib.film import Film, opening_path
+    from lessons_lib.files.film import Film, opening_path
 
     page.idea(
         "A diffusion model makes pictures that nobody has drawn: you say what, it begins with **noise**, grains of colour drawn by "

@@ -2,9 +2,9 @@
 
 import torch
 
-from lessons_lib.denoisers import Conditioned, Prediction
+from lessons_lib.maths.denoisers import Conditioned, Prediction
+from lessons_lib.maths.schedule import Schedule
 from lessons_lib.models.model import Model
-from lessons_lib.schedule import Schedule
 
 SCHEDULE = Schedule.cosine()
 TARGET = torch.full((1, 3, 16, 16), 0.5)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from benchmarks.rerun import film_of
-from lessons_lib.schedule import Schedule
+from lessons_lib.maths.schedule import Schedule
 from lessons_lib.ui.filmstrip import filmstrip
 from lessons_lib.ui.microscope import microscope
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from diffusers.models.attention_processor import AttnAddedKVProcessor, AttnProcessor
 
+from lessons_lib.maths.schedule import Schedule
 from lessons_lib.models import attention as looking
 from lessons_lib.models.text_to_image import network_of
-from lessons_lib.schedule import Schedule
 from lessons_lib.training.if_format import TEXT_WIDTH, make_unet
 
 

@@ -9,13 +9,13 @@ import time
 import pytest
 import torch
 
-from lessons_lib.denoisers import Conditioned, Prediction, guided
 from lessons_lib.errors import LessonsError
+from lessons_lib.maths.denoisers import Conditioned, Prediction, guided
+from lessons_lib.maths.samplers import sample
+from lessons_lib.maths.schedule import Schedule
 from lessons_lib.models import batching
 from lessons_lib.models.batching import MAX_BATCH, Batched
 from lessons_lib.models.precision import autocast_dtype
-from lessons_lib.samplers import sample
-from lessons_lib.schedule import Schedule
 
 
 class Network:
@@ -226,7 +226,7 @@ CORES = """
 import sys, threading, torch
 from lessons_lib import serving
 from lessons_lib.models.batching import Batched
-from lessons_lib.denoisers import Prediction
+from lessons_lib.maths.denoisers import Prediction
 
 torch.set_num_threads(2)
 if sys.argv[1] == "app":

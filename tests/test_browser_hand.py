@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lessons_lib.film import Film, opening_path
+from lessons_lib.files.film import Film, opening_path
 from tests.browsing import run_to_the_end, visit, wait
 
 pytestmark = pytest.mark.browser

@@ -10,9 +10,9 @@ from PIL import Image
 pytest.importorskip("playwright", reason="browser tests need playwright: pip install playwright")
 from playwright.sync_api import expect  # noqa: E402
 
-from lessons_lib.images import to_uint8  # noqa: E402
+from lessons_lib.files.pictures import picture_of  # noqa: E402
 from lessons_lib.lessons import forward  # noqa: E402
-from lessons_lib.pictures import picture_of  # noqa: E402
+from lessons_lib.maths.images import to_uint8  # noqa: E402
 from lessons_lib.sources import clean_picture  # noqa: E402
 from tests.browsing import visit, wait  # noqa: E402
 

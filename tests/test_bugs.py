@@ -6,17 +6,17 @@ from functools import cache
 import pytest
 import torch
 
-from lessons_lib import metrics
-from lessons_lib.denoisers import Conditioned, guided
-from lessons_lib.film import Film, opening_path
-from lessons_lib.images import blur
+from lessons_lib.files.film import Film, opening_path
 from lessons_lib.lessons import bugs
 from lessons_lib.lessons.inpainting import preset_mask
 from lessons_lib.lessons.mistakes import MISTAKES, Pieces
+from lessons_lib.maths import metrics
+from lessons_lib.maths.denoisers import Conditioned, guided
+from lessons_lib.maths.images import blur
+from lessons_lib.maths.samplers import sample
+from lessons_lib.maths.schedule import CLEAN
 from lessons_lib.models.digits import COURSE, condition_of, open_network
 from lessons_lib.models.judge import open_judge
-from lessons_lib.samplers import sample
-from lessons_lib.schedule import CLEAN
 from tests.pages import opened
 
 CASES = {case.bug: case for case in bugs.CASES}

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from lessons_lib.errors import LessonsError
-from lessons_lib.strokes import DIGIT_PRESETS, MAX_STROKES, PRESETS, checked, drawn
+from lessons_lib.files.strokes import DIGIT_PRESETS, MAX_STROKES, PRESETS, checked, drawn
 from tests.browsing import visit, wait
 from tests.pages import opened
 
@@ -78,9 +78,9 @@ def test_presets_are_drawings():
 
 
 def test_the_judge_reads_the_digits_to_begin_with():
-    from lessons_lib.images import to_tensor
+    from lessons_lib.files.pictures import square
+    from lessons_lib.maths.images import to_tensor
     from lessons_lib.models.opening import open_model
-    from lessons_lib.pictures import square
 
     judge = open_model("mnist").judge
     for digit, strokes in DIGIT_PRESETS.items():
@@ -123,7 +123,7 @@ def test_a_painted_mask_is_the_region():
     at.session_state["inpainting_mask_canvas_strokes"] = [["rectangle", "#ff3b81", 10, 0, 0, 1000, 500]]
     at.run()
     assert not at.exception
-    from lessons_lib.pictures import from_data_url
+    from lessons_lib.files.pictures import from_data_url
 
     mask = next(one.url for i in at.image for one in i.proto.imgs if one.caption.startswith("mask"))
     pixels = torch.from_numpy(np.array(from_data_url(mask).convert("L").resize((28, 28), Image.Resampling.NEAREST)))

@@ -22,7 +22,7 @@ from lessons_lib.checking import check_my_code, part_a
 from lessons_lib.errors import LessonsError
 from lessons_lib.lessons import check
 from lessons_lib.lessons.mistakes import MISTAKES
-from lessons_lib.schedule import Schedule
+from lessons_lib.maths.schedule import Schedule
 from tests.pages import opened
 
 CASES = Path(__file__).with_name("check_cases")

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from lessons_lib import checkpoints
-from lessons_lib.checkpoints import (
+from lessons_lib.errors import LessonsError
+from lessons_lib.files import checkpoints
+from lessons_lib.files.checkpoints import (
     checkpoint_files,
     halved,
     load_checkpoint,
@@ -19,7 +20,6 @@ from lessons_lib.checkpoints import (
     sha256,
     write_atomically,
 )
-from lessons_lib.errors import LessonsError
 
 
 def trained(steps=3, seed=0):

@@ -4,9 +4,9 @@ import ast
 
 import pytest
 
-from lessons_lib import kept
 from lessons_lib.catalogue import LESSONS
-from lessons_lib.film import OPENINGS
+from lessons_lib.files import kept
+from lessons_lib.files.film import OPENINGS
 from lessons_lib.lessons import claims
 from lessons_lib.places import ROOT
 

@@ -18,9 +18,9 @@ import torch
 from PIL import Image, ImageCms, ImageDraw
 from safetensors.torch import save
 
-from lessons_lib import decoders
-from lessons_lib.decoders import MB, arrays, json_of, photo, tensors, torch_file, unzip, weights
 from lessons_lib.errors import LessonsError
+from lessons_lib.files import decoders
+from lessons_lib.files.decoders import MB, arrays, json_of, photo, tensors, torch_file, unzip, weights
 from lessons_lib.places import ROOT
 
 pillow_heif.register_heif_opener()
@@ -296,7 +296,7 @@ def test_a_colour_profile_is_used(kind):
 
 
 def test_a_png_and_a_gif_tell_what_stands_in_them():
-    from lessons_lib.pictures import to_png
+    from lessons_lib.files.pictures import to_png
 
     assert photo(to_png(CORNER, {"seed": 180, "prompt": "a café ☕"})).text == {"seed": "180", "prompt": "a café ☕"}
     assert photo(saved(CORNER, "GIF", comment=b"seed 180")).text == {"comment": "seed 180"}
@@ -454,7 +454,7 @@ def test_small_files_that_would_unpack_to_gigabytes_take_no_memory(tmp_path):
             (tmp_path / f"{name}-{i}").write_bytes(bomb())
             assert (tmp_path / f"{name}-{i}").stat().st_size < 2 * MB
     code = (
-        "import resource, sys, torch; from pathlib import Path; from lessons_lib import decoders as d; import safetensors.torch\n"
+        "import resource, sys, torch; from pathlib import Path; from lessons_lib.files import decoders as d; import safetensors.torch\n"
         "rss = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
         "before, refused = rss(), 0\n"
         "for path in sorted(Path(sys.argv[1]).iterdir()):\n"

@@ -91,7 +91,7 @@ def test_both_stages_walk(repository, monkeypatch):
 
 def test_our_guided_answer_is_the_pipelines(repository, monkeypatch, exact):
     """The same split of six channels, and guidance on the first three, as IFPipeline has it."""
-    from lessons_lib.denoisers import guided
+    from lessons_lib.maths.denoisers import guided
 
     monkeypatch.setenv(deepfloyd.EMBEDDINGS, str(repository / "embeddings.pt"))
     model = deepfloyd.open_deepfloyd("IF-I-M", repository=repository / "one", width=WIDTH)

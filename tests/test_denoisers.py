@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from lessons_lib.denoisers import Conditioned, Prediction, anagram, ask, guided, hybrid, perfect
-from lessons_lib.images import lowpass
-from lessons_lib.samplers import sample
-from lessons_lib.schedule import CLEAN, Schedule
-from lessons_lib.views import VIEWS, Jigsaw
+from lessons_lib.maths.denoisers import Conditioned, Prediction, anagram, ask, guided, hybrid, perfect
+from lessons_lib.maths.images import lowpass
+from lessons_lib.maths.samplers import sample
+from lessons_lib.maths.schedule import CLEAN, Schedule
+from lessons_lib.maths.views import VIEWS, Jigsaw
 
 
 class Network:

@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from benchmarks.rerun import film_of
-from lessons_lib.figures import SIZES, Curves, Grid, as_file, strip
+from lessons_lib.files.figures import SIZES, Curves, Grid, as_file, strip
 from lessons_lib.ui.plots import log_ticks
 
 CURVES = Curves(
@@ -102,5 +102,5 @@ def test_a_plot_offers_its_figure_when_the_button_is_opened():
 
 
 def test_matplotlib_comes_when_a_figure_is_made():
-    code = "import sys, lessons_lib.figures, lessons_lib.ui.plots; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, lessons_lib.files.figures, lessons_lib.ui.plots; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

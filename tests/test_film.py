@@ -8,9 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from lessons_lib.film import CHANNELS, Film
-from lessons_lib.samplers import sample
-from lessons_lib.schedule import Schedule
+from lessons_lib.files.film import CHANNELS, Film
+from lessons_lib.maths.samplers import sample
+from lessons_lib.maths.schedule import Schedule
 
 
 def walk(steps: int = 5, *, clip_x0: bool = True):
@@ -111,7 +111,7 @@ def test_the_last_frame_is_drawn_anew_while_the_walk_goes_on():
 
 def test_what_a_film_holds_on_to_is_bounded(monkeypatch):
     film = recorded()
-    monkeypatch.setattr("lessons_lib.film.MAX_ENCODED", 3 * len(film.png(0)))
+    monkeypatch.setattr("lessons_lib.files.film.MAX_ENCODED", 3 * len(film.png(0)))
     for i in range(6):
         film.png(i)
     assert 1 <= len(film._encoded) <= 4

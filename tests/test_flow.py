@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from lessons_lib import flow
-from lessons_lib.denoisers import Prediction, guided
-from lessons_lib.schedule import Schedule
+from lessons_lib.maths import flow
+from lessons_lib.maths.denoisers import Prediction, guided
+from lessons_lib.maths.schedule import Schedule
 
 
 @pytest.fixture

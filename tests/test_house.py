@@ -11,10 +11,10 @@ import pytest
 
 from lessons_lib.places import ROOT
 
-FLOORS = ("maths", "models", "lessons", "ui", "pages")
+FLOORS = ("ground", "models", "lessons", "ui", "pages")
 BESIDE_LESSONS = ("training", "checking")
-TORCH_S_DOOR = {"lessons_lib.images"}  # a film opens without torch, and meets tensors only when a walk is recorded
-WITHOUT_TORCH = ("catalogue", "film", "pictures", "kept", "curves", "places", "models.names")
+TORCH_S_DOOR = {"lessons_lib.maths.images"}  # a film opens without torch, and meets tensors only when a walk is recorded
+WITHOUT_TORCH = ("catalogue", "files.film", "files.pictures", "files.kept", "files.curves", "places", "models.names")
 
 
 def files() -> list[Path]:
@@ -54,8 +54,10 @@ def arrows(**how) -> dict[str, set[str]]:
 def floor(name: str) -> int:
     if not name.startswith("lessons_lib"):
         return FLOORS.index("pages")
-    room = name.split(".")[1] if name.count(".") > 1 else "maths"
-    return FLOORS.index("lessons" if room in BESIDE_LESSONS else room)
+    room = name.split(".")[1] if name.count(".") else "ground"
+    if room in FLOORS[1:]:
+        return FLOORS.index(room)
+    return FLOORS.index("lessons" if room in BESIDE_LESSONS else "ground")
 
 
 def test_there_is_no_circle():

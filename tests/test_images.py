@@ -11,9 +11,10 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from lessons_lib import images, pictures
 from lessons_lib.errors import LessonsError
-from lessons_lib.pictures import from_data_url, open_picture, square, tiled, to_data_url, to_gif, to_png
+from lessons_lib.files import pictures
+from lessons_lib.files.pictures import from_data_url, open_picture, square, tiled, to_data_url, to_gif, to_png
+from lessons_lib.maths import images
 
 
 def saved(picture, kind="PNG", **options):

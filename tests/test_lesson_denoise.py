@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from lessons_lib import kept, metrics
-from lessons_lib.images import blur, from_uint8
+from lessons_lib.files import kept
 from lessons_lib.lessons import denoise
 from lessons_lib.lessons._common import made_so, picture_of
+from lessons_lib.maths import metrics
+from lessons_lib.maths.images import blur, from_uint8
 from lessons_lib.models.judge import open_judge
 from lessons_lib.models.opening import open_model
 from tests.pages import captions, opened, press

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from lessons_lib import kept
+from lessons_lib.files import kept
 from lessons_lib.lessons import forward
-from lessons_lib.schedule import Schedule
+from lessons_lib.maths.schedule import Schedule
 from lessons_lib.sources import clean_picture
 from tests.pages import captions, opened
 

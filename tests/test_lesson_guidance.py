@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from lessons_lib import kept
-from lessons_lib.film import Film, opening_path
+from lessons_lib.files import kept
+from lessons_lib.files.film import Film, opening_path
 from lessons_lib.lessons import guidance, keep
 from lessons_lib.lessons._common import from_noise
 from lessons_lib.lessons.guidance import SCALES, over_scales

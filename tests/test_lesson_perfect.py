@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
-from lessons_lib import kept
+from lessons_lib.files import kept
 from lessons_lib.lessons import perfect
-from lessons_lib.perfect import Perfect, effective_number, nearest
-from lessons_lib.samplers import sample
-from lessons_lib.schedule import CLEAN, Schedule
+from lessons_lib.maths.perfect import Perfect, effective_number, nearest
+from lessons_lib.maths.samplers import sample
+from lessons_lib.maths.schedule import CLEAN, Schedule
 from tests.pages import captions, opened
 
 SCHEDULE = Schedule.linear(300)

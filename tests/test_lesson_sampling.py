@@ -3,15 +3,15 @@
 import pytest
 import torch
 
-from lessons_lib import kept
-from lessons_lib.denoisers import perfect
-from lessons_lib.images import from_uint8
+from lessons_lib.files import kept
 from lessons_lib.lessons import guidance, sampling
 from lessons_lib.lessons._common import from_noise, made_so
+from lessons_lib.maths.denoisers import perfect
+from lessons_lib.maths.images import from_uint8
+from lessons_lib.maths.schedule import Schedule
 from lessons_lib.models.names import available
 from lessons_lib.models.opening import open_model
 from lessons_lib.models.upscaler import Upscaler
-from lessons_lib.schedule import Schedule
 from tests.pages import captions, opened, press
 
 MODELS = [pytest.param(m, marks=[] if m == "mnist" else [pytest.mark.slow]) for m in available()]

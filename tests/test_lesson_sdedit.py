@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from lessons_lib import kept, metrics
-from lessons_lib.images import from_uint8
+from lessons_lib.files import kept
 from lessons_lib.lessons import sdedit
 from lessons_lib.lessons._common import made_so, picture_of
+from lessons_lib.maths import metrics
+from lessons_lib.maths.images import from_uint8
 from lessons_lib.models.opening import open_model
 from tests.known_model import SCHEDULE, TARGET, X0, last, towards
 from tests.pages import captions, opened, press

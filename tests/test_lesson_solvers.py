@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from lessons_lib import kept
+from lessons_lib.files import kept
 from lessons_lib.lessons import solvers
 from lessons_lib.lessons._digits import some_digits
-from lessons_lib.schedule import CLEAN, Schedule
+from lessons_lib.maths.schedule import CLEAN, Schedule
 from tests.pages import captions, opened
 
 

@@ -3,15 +3,15 @@
 import pytest
 import torch
 
-from lessons_lib import kept
-from lessons_lib.denoisers import Prediction, anagram, hybrid
-from lessons_lib.images import blur, from_uint8, lowpass
+from lessons_lib.files import kept
 from lessons_lib.lessons import anagrams, home, hybrids, prompts, sampling
 from lessons_lib.lessons._common import denoiser_of, from_noise, made_so, noise
 from lessons_lib.lessons._readings import Readings, by_quality, quality, read_both
+from lessons_lib.maths.denoisers import Prediction, anagram, hybrid
+from lessons_lib.maths.images import blur, from_uint8, lowpass
+from lessons_lib.maths.samplers import sample
+from lessons_lib.maths.views import VIEWS
 from lessons_lib.models.opening import open_model
-from lessons_lib.samplers import sample
-from lessons_lib.views import VIEWS
 from tests.known_model import CLEAN, SCHEDULE, SIZE, Knowing, knowing, last
 
 MODELS = ("emoji", "mnist")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from lessons_lib import kept
-from lessons_lib.film import Film, opening_path
+from lessons_lib.files import kept
+from lessons_lib.files.film import Film, opening_path
 from lessons_lib.lessons import words
 from lessons_lib.models.opening import open_model
 from lessons_lib.models.prompts import STYLES, concepts

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from lessons_lib import checkpoints
 from lessons_lib.errors import LessonsError
+from lessons_lib.files import checkpoints
 from lessons_lib.training import loop
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from lessons_lib.images import from_unit, lowpass, to_unit
-from lessons_lib.metrics import coarse, diversity, mse, psnr, sharpness, ssim
+from lessons_lib.maths.images import from_unit, lowpass, to_unit
+from lessons_lib.maths.metrics import coarse, diversity, mse, psnr, sharpness, ssim
 from lessons_lib.models.judge import open_judge
 from lessons_lib.sources import clean_picture
 

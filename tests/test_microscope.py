@@ -5,9 +5,9 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from lessons_lib.film import Film, opening_path
-from lessons_lib.samplers import sample
-from lessons_lib.schedule import Schedule
+from lessons_lib.files.film import Film, opening_path
+from lessons_lib.maths.samplers import sample
+from lessons_lib.maths.schedule import Schedule
 from lessons_lib.ui.microscope import four_languages, split_move
 
 SCHEDULE = Schedule.linear(300)
@@ -70,8 +70,8 @@ def test_each_language_gives_the_other_three():
 
 
 def look(path):
-    from lessons_lib.film import Film
-    from lessons_lib.schedule import Schedule
+    from lessons_lib.files.film import Film
+    from lessons_lib.maths.schedule import Schedule
     from lessons_lib.ui.microscope import microscope
 
     microscope(Film.load(path), Schedule.linear(300), "look")

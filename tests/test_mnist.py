@@ -13,11 +13,11 @@ from itertools import islice
 import pytest
 import torch
 
-from lessons_lib import checkpoints, kept
 from lessons_lib import mnist as data
-from lessons_lib.checkpoints import load_checkpoint
-from lessons_lib.curves import read_losses
 from lessons_lib.errors import LessonsError
+from lessons_lib.files import checkpoints, kept
+from lessons_lib.files.checkpoints import load_checkpoint
+from lessons_lib.files.curves import read_losses
 from lessons_lib.models import digits as sample
 from lessons_lib.models import unet
 from lessons_lib.models.digits import COURSE, KINDS, NETWORKS, Settings, load_weights, make_unet, save_weights

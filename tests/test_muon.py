@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from lessons_lib import checkpoints
+from lessons_lib.files import checkpoints
 from lessons_lib.training.muon import Muon, orthogonalised, scale_lr, split
 
 

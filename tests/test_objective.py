@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch.nn.functional import mse_loss
 
-from lessons_lib.denoisers import Conditioned, Prediction
-from lessons_lib.flow import euler
+from lessons_lib.maths.denoisers import Conditioned, Prediction
+from lessons_lib.maths.flow import euler
+from lessons_lib.maths.samplers import sample
+from lessons_lib.maths.schedule import CLEAN, Schedule
 from lessons_lib.models.digits import COURSE, KINDS, NETWORKS, condition_of, make_unet
 from lessons_lib.models.objective import Eps, Flow, OneStep
-from lessons_lib.samplers import sample
-from lessons_lib.schedule import CLEAN, Schedule
 
 DIFFUSION = [n for n in NETWORKS if isinstance(COURSE[n].objective, Eps)]
 FLOWS = [n for n in NETWORKS if isinstance(COURSE[n].objective, Flow)]

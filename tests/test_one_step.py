@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lessons_lib.curves import thinned
+from lessons_lib.files.curves import thinned
 from lessons_lib.lessons import one_step
 from lessons_lib.lessons import out_of_its_depth as depth
 from lessons_lib.models import digits as networks

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from lessons_lib import film
-from lessons_lib import kept as kept_files
+from lessons_lib.files import film
+from lessons_lib.files import kept as kept_files
 from lessons_lib.lessons import class_, keep, out_of_its_depth, time
 from tests.pages import opened
 from tests.part_b import ship, shown
@@ -85,7 +85,7 @@ def test_without_weights_it_says_so_and_ends_well(tmp_path, monkeypatch, capsys)
 def test_a_film_too_large_keeps_fewer_frames(tmp_path):
     import torch
 
-    from lessons_lib.samplers import Step
+    from lessons_lib.maths.samplers import Step
 
     film_ = film.Film({})
     for i in range(12):

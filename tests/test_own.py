@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import save as save_safetensors
 from torch import nn
 
-from lessons_lib.checkpoints import write_atomically
 from lessons_lib.errors import LessonsError
+from lessons_lib.files.checkpoints import write_atomically
 from lessons_lib.models import digits as networks
 from lessons_lib.models import own
 from lessons_lib.training import runs

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from lessons_lib import decoders
 from lessons_lib.errors import LessonsError
+from lessons_lib.files import decoders
 from lessons_lib.models.digits import COURSE
 from lessons_lib.places import ROOT
 from lessons_lib.training import own_pictures, runs, worker

@@ -204,9 +204,9 @@ def test_readings_count_the_worse_side():
 
 
 def test_the_judge_reads_a_turned_six_as_nine():
+    from lessons_lib.maths.views import VIEWS
     from lessons_lib.models.opening import open_model
     from lessons_lib.sources import clean_picture
-    from lessons_lib.views import VIEWS
 
     model, six = open_model("mnist"), clean_picture("digit", "6a", (1, 28, 28))
     (found,) = read_both(model, six, VIEWS["turn 180"].there(six), "6", "9")

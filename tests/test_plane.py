@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from lessons_lib import samplers
 from lessons_lib.lessons import plane
 from lessons_lib.lessons.plane_views import CLAIMS, DEFAULTS, FACE, OPTIONS, OWN_DOTS, RANGES, read, text
-from lessons_lib.mixtures import PRESETS, Mixture
+from lessons_lib.maths import samplers
+from lessons_lib.maths.mixtures import PRESETS, Mixture
 from lessons_lib.places import ROOT
 from lessons_lib.ui import components
 from tests.pages import address, opened

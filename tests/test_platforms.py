@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from lessons_lib import checkpoints
 from lessons_lib.errors import LessonsError
+from lessons_lib.files import checkpoints
 from lessons_lib.places import ROOT
 from lessons_lib.training import runs, worker
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from lessons_lib import kept
 from lessons_lib.catalogue import written
+from lessons_lib.files import kept
+from lessons_lib.maths.schedule import Schedule
 from lessons_lib.questions import QUESTIONS, Question
-from lessons_lib.schedule import Schedule
 from lessons_lib.test_digits import shown_digits
 
 ALL = [(slug, q) for slug, three in QUESTIONS.items() for q in three]

@@ -18,8 +18,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from lessons_lib import checkpoints
 from lessons_lib.errors import LessonsError
+from lessons_lib.files import checkpoints
 from lessons_lib.mnist import Digits
 from lessons_lib.models.digits import COURSE
 from lessons_lib.training import digits as mnist_train

@@ -7,9 +7,9 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 
-from lessons_lib.denoisers import Conditioned, Prediction, perfect
-from lessons_lib.samplers import inpaint, move, sample
-from lessons_lib.schedule import CLEAN, Schedule
+from lessons_lib.maths.denoisers import Conditioned, Prediction, perfect
+from lessons_lib.maths.samplers import inpaint, move, sample
+from lessons_lib.maths.schedule import CLEAN, Schedule
 
 COSINE, LINEAR = Schedule.cosine(1000), Schedule.linear(300)
 BETAS = {COSINE: "squaredcos_cap_v2", LINEAR: "linear"}
@@ -357,7 +357,7 @@ def test_a_constraint_that_changes_the_shape_is_refused(shape):
 
 
 def test_a_guided_walk_asks_the_network_once_a_step():
-    from lessons_lib.denoisers import guided
+    from lessons_lib.maths.denoisers import guided
 
     calls = []
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 
-from lessons_lib.schedule import CLEAN, Schedule
+from lessons_lib.maths.schedule import CLEAN, Schedule
 
 COSINE, LINEAR = Schedule.cosine(1000), Schedule.linear(300)
 A_FEW = [(s, t) for s in (COSINE, LINEAR) for t in (0, 1, s.T // 2, s.T - 2)]

@@ -10,10 +10,10 @@ import torch
 from diffusers import DiffusionPipeline
 from PIL import Image
 
-from lessons_lib import checkpoints
 from lessons_lib.errors import LessonsError
+from lessons_lib.files import checkpoints
+from lessons_lib.maths.schedule import Schedule
 from lessons_lib.models import prompts
-from lessons_lib.schedule import Schedule
 from lessons_lib.training import emoji, if_format, loop, small_model
 from lessons_lib.training.small_model import FixedSet, Settings, SmallModel, passed
 

@@ -12,9 +12,9 @@ from diffusers import (
     HeunDiscreteScheduler,
 )
 
-from lessons_lib.denoisers import Prediction
-from lessons_lib.schedule import CLEAN, Schedule
-from lessons_lib.solvers import DDIM, DPM, HEUN, SOLVERS, calls_of, invert, moves_of, solve
+from lessons_lib.maths.denoisers import Prediction
+from lessons_lib.maths.schedule import CLEAN, Schedule
+from lessons_lib.maths.solvers import DDIM, DPM, HEUN, SOLVERS, calls_of, invert, moves_of, solve
 
 T, N = 300, 20
 SCHEDULE = Schedule.linear(T)

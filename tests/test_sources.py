@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from lessons_lib.pictures import from_data_url, is_dark_on_light, light_on_dark
+from lessons_lib.files.pictures import from_data_url, is_dark_on_light, light_on_dark
 from lessons_lib.places import ROOT
 from tests.browsing import visit, wait
 from tests.pages import opened

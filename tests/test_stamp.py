@@ -11,7 +11,7 @@ import streamlit as st
 from PIL import Image
 
 from lessons_lib.errors import LessonsError
-from lessons_lib.pictures import to_gif, to_png, with_text
+from lessons_lib.files.pictures import to_gif, to_png, with_text
 from lessons_lib.ui import stamp
 from tests.pages import opened, press
 from tests.test_decoders import CORNER, saved

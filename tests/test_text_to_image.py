@@ -13,6 +13,7 @@ from lessons_lib import things as data
 from lessons_lib.errors import LessonsError
 from lessons_lib.lessons._common import drawn, from_noise
 from lessons_lib.lessons.sampling import upscale
+from lessons_lib.maths.schedule import CLEAN, Schedule
 from lessons_lib.models.embeddings import Words
 from lessons_lib.models.fast_unet import LaidOut, prepare
 from lessons_lib.models.folder import open_folder
@@ -20,7 +21,6 @@ from lessons_lib.models.judge import FOLDERS, accuracy, open_judge
 from lessons_lib.models.opening import open_model
 from lessons_lib.models.pipelines import open_pipeline
 from lessons_lib.models.prompts import thing_in
-from lessons_lib.schedule import CLEAN, Schedule
 
 # --- data and words -----------------------------------------------------------------------------------------------------
 

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from lessons_lib.denoisers import Prediction, perfect
-from lessons_lib.film import Film
+from lessons_lib.files.film import Film
 from lessons_lib.lessons import _digits, class_, flow, time
+from lessons_lib.maths.denoisers import Prediction, perfect
+from lessons_lib.maths.samplers import sample
+from lessons_lib.maths.schedule import Schedule
 from lessons_lib.models.digits import COURSE, last_epoch
-from lessons_lib.samplers import sample
-from lessons_lib.schedule import Schedule
 from tests.part_b import ship
 
 SCHEDULE = Schedule.linear(300)

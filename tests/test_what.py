@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from lessons_lib import kept
 from lessons_lib.catalogue import PIPELINE, lesson, written
-from lessons_lib.images import eps_picture, to_uint8
+from lessons_lib.files import kept
 from lessons_lib.lessons import what
 from lessons_lib.lessons._common import made_so, noise, picture_of
+from lessons_lib.maths.images import eps_picture, to_uint8
 from lessons_lib.models.opening import open_model
 from lessons_lib.ui.pipeline import in_one_line
 from tests.pages import opened

@@ -164,7 +164,7 @@ def test_a_foreign_hand_in_asks_for_nothing():
 
 @pytest.mark.parametrize("typed", [*TYPED, "a\0b"])
 def test_a_png_holds_the_words_themselves(typed):
-    from lessons_lib.pictures import to_png
+    from lessons_lib.files.pictures import to_png
 
     data = to_png(Image.new("L", (2, 2)), {"prompt": typed})
     assert Image.open(io.BytesIO(data)).text["prompt"] == typed

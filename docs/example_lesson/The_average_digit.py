@@ -11,8 +11,8 @@ with page.lesson_page("average") as lesson:
         "error is the **average** of all digits: a blur that is no digit at all."
     )
     with meanwhile("average", "mnist"):
-        from lessons_lib.images import from_unit, to_uint8
         from lessons_lib.lessons import average
+        from lessons_lib.maths.images import from_unit, to_uint8
 
     n = int(controls.slider(lesson.slug, "n", 1, 100, average.about()["n"], 1, help="how many test digits are averaged"))
     picture = to_uint8(from_unit(average.average(n))).numpy()

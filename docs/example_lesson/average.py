@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from lessons_lib import kept, metrics
+from lessons_lib.files import kept
 from lessons_lib.lessons._common import Opening, settings
 from lessons_lib.lessons._digits import some_digits, still
+from lessons_lib.maths import metrics
 from lessons_lib.models.model import Model
 
 MODELS = ("mnist",)

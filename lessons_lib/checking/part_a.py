@@ -28,7 +28,7 @@ from lessons_lib.checking.judging import (
 from lessons_lib.checking.traces import Moment, Trace
 from lessons_lib.lessons import mistakes
 from lessons_lib.lessons.mistakes import MISTAKES, Pieces
-from lessons_lib.schedule import CLEAN, Schedule
+from lessons_lib.maths.schedule import CLEAN, Schedule
 
 TIMESTEPS = script.TIMESTEPS
 CLIPPED = "x0_hat is clipped to [-1, 1]: not in the course's formula, allowed, and wise under guidance."

@@ -31,8 +31,8 @@ from lessons_lib.checking.traces import BROKEN, Moment, Trace
 from lessons_lib.errors import LessonsError
 from lessons_lib.lessons import mistakes
 from lessons_lib.lessons.mistakes import Pieces
+from lessons_lib.maths.schedule import CLEAN, Schedule
 from lessons_lib.models.unet import UNet
-from lessons_lib.schedule import CLEAN, Schedule
 
 T = script.DIGITS_T
 POSTERIOR = "Its noise is that of the posterior: a valid choice; the course takes sqrt(beta_t) z."

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lessons_lib import decoders
 from lessons_lib.errors import LessonsError
+from lessons_lib.files import decoders
 
 NOT_OURS = "This file was not made by check_my_code.py: run the script, and upload my-arrays.npz."
 

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lessons_lib.denoisers import Denoiser, guided
-from lessons_lib.film import CHANNELS, Film
+from lessons_lib.files.film import CHANNELS, Film
+from lessons_lib.maths.denoisers import Denoiser, guided
+from lessons_lib.maths.samplers import Step, sample
 from lessons_lib.models.model import Model
-from lessons_lib.samplers import Step, sample
 from lessons_lib.sources import clean_picture, names
 
 SEED = 180

@@ -9,16 +9,16 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from lessons_lib import metrics
-from lessons_lib.denoisers import Conditioned, Denoiser, Network
-from lessons_lib.film import Film
-from lessons_lib.images import from_uint8, from_unit, to_uint8
+from lessons_lib.files.film import Film
 from lessons_lib.lessons._common import noise, under_guidance
+from lessons_lib.maths import metrics
+from lessons_lib.maths.denoisers import Conditioned, Denoiser, Network
+from lessons_lib.maths.images import from_uint8, from_unit, to_uint8
+from lessons_lib.maths.samplers import Step, sample
+from lessons_lib.maths.schedule import Schedule
 from lessons_lib.models.batching import Batched
 from lessons_lib.models.digits import UNTRAINED, Settings, condition_of, file_of, network_at
 from lessons_lib.models.judge import open_judge
-from lessons_lib.samplers import Step, sample
-from lessons_lib.schedule import Schedule
 from lessons_lib.test_digits import shown_digits
 
 DIGITS = tuple(range(10))

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from lessons_lib.maths.samplers import Step
 from lessons_lib.models.model import Model
-from lessons_lib.samplers import Step
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from lessons_lib import kept
-from lessons_lib.denoisers import View, anagram
+from lessons_lib.files import kept
 from lessons_lib.lessons._common import SEED, Opening, denoiser_of, noise, seeds_of, settings
 from lessons_lib.lessons._readings import by_quality
+from lessons_lib.maths.denoisers import View, anagram
+from lessons_lib.maths.samplers import Step, sample
+from lessons_lib.maths.views import VIEWS
 from lessons_lib.models.model import Model
-from lessons_lib.samplers import Step, sample
-from lessons_lib.views import VIEWS
 
 
 def about(model: Model, **chosen) -> dict:

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lessons_lib import kept
+from lessons_lib.files import kept
 from lessons_lib.lessons._common import SEED, Opening
 from lessons_lib.lessons.inpainting import preset_mask
 from lessons_lib.lessons.mistakes import MISTAKES, Mistake, Pieces
+from lessons_lib.maths.samplers import Step
+from lessons_lib.maths.schedule import CLEAN, Schedule
 from lessons_lib.models.digits import condition_of, open_network
 from lessons_lib.models.model import Model
 from lessons_lib.models.unet import UNet
-from lessons_lib.samplers import Step
-from lessons_lib.schedule import CLEAN, Schedule
 from lessons_lib.sources import clean_picture
 
 MODELS = ("mnist",)

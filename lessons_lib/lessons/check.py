@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lessons_lib import kept
 from lessons_lib.checking import check_my_code, part_a, part_b
 from lessons_lib.checking.judging import Verdict
 from lessons_lib.checking.reading import read
 from lessons_lib.checking.traces import BROKEN, trace_of
 from lessons_lib.errors import LessonsError
+from lessons_lib.files import kept
 
 CHECKS = {**part_a.CHECKS, **part_b.CHECKS}
 MODELS = ()  # the stand-ins alone

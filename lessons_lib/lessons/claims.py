@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lessons_lib import kept
 from lessons_lib.catalogue import lesson
+from lessons_lib.files import kept
 from lessons_lib.places import ROOT
 
 PATH = ROOT / "docs" / "claims.md"

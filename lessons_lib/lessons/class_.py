@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from lessons_lib import kept, metrics
+from lessons_lib.files import kept
 from lessons_lib.lessons._common import SEED, Opening, seeds_of, settings
 from lessons_lib.lessons._digits import DIGITS, digits_from_noise, errors_at, of_digits, readings, shared, some_digits, spread
+from lessons_lib.maths import metrics
+from lessons_lib.maths.samplers import Step
 from lessons_lib.models.digits import epochs_of, last_epoch
 from lessons_lib.models.model import Model
-from lessons_lib.samplers import Step
 
 MODELS = ("mnist",)
 NETWORK, COLUMNS = "class_conditioned", 10

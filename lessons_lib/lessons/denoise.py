@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from lessons_lib import kept, metrics
-from lessons_lib.images import blur
+from lessons_lib.files import kept
 from lessons_lib.lessons._common import (
     SEED,
     Opening,
@@ -20,9 +19,11 @@ from lessons_lib.lessons._common import (
     settings,
     some_pictures,
 )
+from lessons_lib.maths import metrics
+from lessons_lib.maths.images import blur
+from lessons_lib.maths.samplers import Step, sample
+from lessons_lib.maths.schedule import CLEAN, Schedule
 from lessons_lib.models.model import Model
-from lessons_lib.samplers import Step, sample
-from lessons_lib.schedule import CLEAN, Schedule
 
 COURSE = (250, 500, 750)
 SIGMAS = tuple(i / 10 for i in range(61))  # of the blur, in pixels

@@ -8,16 +8,16 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from lessons_lib import kept
-from lessons_lib.film import Film
-from lessons_lib.flow import euler
+from lessons_lib.files import kept
+from lessons_lib.files.film import Film
 from lessons_lib.lessons._common import SEED, Opening, noise, seeds_of, settings
 from lessons_lib.lessons._digits import DIGITS, SHAPE, of_digits, readings, shared
 from lessons_lib.lessons.class_ import four_of_each
+from lessons_lib.maths.flow import euler
+from lessons_lib.maths.samplers import Step
+from lessons_lib.maths.schedule import Schedule
 from lessons_lib.models.digits import last_epoch
 from lessons_lib.models.model import Model
-from lessons_lib.samplers import Step
-from lessons_lib.schedule import Schedule
 
 MODELS = ("mnist",)
 NETWORK, DIFFUSION, COLUMNS = "flow_matching", "class_conditioned", 10

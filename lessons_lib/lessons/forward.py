@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from lessons_lib import kept
-from lessons_lib.images import to_uint8
+from lessons_lib.files import kept
 from lessons_lib.lessons._common import SEED, noise, settings
-from lessons_lib.schedule import Schedule
+from lessons_lib.maths.images import to_uint8
+from lessons_lib.maths.schedule import Schedule
 from lessons_lib.sources import clean_picture
 
 COURSE = (250, 500, 750)

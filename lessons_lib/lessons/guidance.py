@@ -7,11 +7,12 @@ from statistics import mean
 
 import torch
 
-from lessons_lib import kept, metrics
-from lessons_lib.denoisers import ask, guided, within
+from lessons_lib.files import kept
 from lessons_lib.lessons._common import SEED, Opening, denoiser_of, drawn, from_noise, noise, seeds_of, settings
+from lessons_lib.maths import metrics
+from lessons_lib.maths.denoisers import ask, guided, within
+from lessons_lib.maths.samplers import Step, sample
 from lessons_lib.models.model import Model
-from lessons_lib.samplers import Step, sample
 
 SCALES = (0.0, 1.0, 3.0, 5.0, 7.0, 15.0)  # unconditional, conditional, the small model's best, ..., far too much
 MEASURED_SCALES = (0.0, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lessons_lib import kept
+from lessons_lib.files import kept
 
 
 def card() -> kept.Card:

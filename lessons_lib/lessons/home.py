@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lessons_lib.lessons._common import SEED, Opening, from_noise, settings
+from lessons_lib.maths.samplers import Step
 from lessons_lib.models.model import Model
-from lessons_lib.samplers import Step
 
 PICTURES = 12
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from PIL import Image
 
-from lessons_lib import kept
-from lessons_lib.denoisers import hybrid
-from lessons_lib.images import blur
+from lessons_lib.files import kept
 from lessons_lib.lessons._common import SEED, Opening, denoiser_of, noise, seeds_of, settings
 from lessons_lib.lessons._readings import by_quality
+from lessons_lib.maths.denoisers import hybrid
+from lessons_lib.maths.images import blur
+from lessons_lib.maths.samplers import Step, sample
 from lessons_lib.models.model import Model
-from lessons_lib.samplers import Step, sample
 
 
 def gaussian_for(size: int) -> tuple[int, float]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lessons_lib import kept
+from lessons_lib.files import kept
 from lessons_lib.lessons._common import (
     SEED,
     Opening,
@@ -20,9 +20,9 @@ from lessons_lib.lessons._common import (
     seeds_of,
     settings,
 )
+from lessons_lib.maths.samplers import Step, inpaint, sample, standard_normal
+from lessons_lib.maths.schedule import CLEAN
 from lessons_lib.models.model import Model
-from lessons_lib.samplers import Step, inpaint, sample, standard_normal
-from lessons_lib.schedule import CLEAN
 
 MASKS = ("top half", "bottom half", "left half", "right half", "centre", "around the centre", "everything")
 

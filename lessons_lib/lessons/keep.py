@@ -19,10 +19,10 @@ from types import ModuleType
 
 import torch
 
-from lessons_lib import kept
 from lessons_lib.catalogue import HOME, LESSONS
 from lessons_lib.errors import LessonsError
-from lessons_lib.film import keep, opening_path
+from lessons_lib.files import kept
+from lessons_lib.files.film import keep, opening_path
 from lessons_lib.lessons import claims
 from lessons_lib.models import used
 from lessons_lib.models.names import available

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from lessons_lib.schedule import Schedule
+from lessons_lib.maths.schedule import Schedule
 
 # ---- the pieces, right ------------------------------------------------------------------------------------------------
 

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lessons_lib import kept, metrics
-from lessons_lib.images import from_unit
+from lessons_lib.files import kept
 from lessons_lib.lessons._common import SEED, Opening, settings
 from lessons_lib.lessons._digits import still
+from lessons_lib.maths import metrics
+from lessons_lib.maths.images import from_unit
 from lessons_lib.models.digits import compared, denoise_once, describe, last_epoch, network_at
 from lessons_lib.models.model import Model
 from lessons_lib.test_digits import shown_digits

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lessons_lib import kept, metrics
+from lessons_lib.files import kept
 from lessons_lib.lessons._common import SEED, Opening, settings
 from lessons_lib.lessons._digits import still
 from lessons_lib.lessons.one_step import NETWORK, SIGMAS, Error, at_sigmas, error, noised, through_training, to_unit
+from lessons_lib.maths import metrics
 from lessons_lib.models.digits import denoise_once, last_epoch, network_at, shipped_epochs
 from lessons_lib.models.model import Model
 from lessons_lib.models.unet import UNet

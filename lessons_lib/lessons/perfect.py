@@ -9,15 +9,17 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from lessons_lib import kept, metrics, mnist
-from lessons_lib.denoisers import Conditioned
-from lessons_lib.images import from_uint8
+from lessons_lib import mnist
+from lessons_lib.files import kept
 from lessons_lib.lessons._common import SEED, Opening, seeds_of, settings
 from lessons_lib.lessons._digits import digits_from_noise, in_step, shared, some_digits, spread
+from lessons_lib.maths import metrics
+from lessons_lib.maths.denoisers import Conditioned
+from lessons_lib.maths.images import from_uint8
+from lessons_lib.maths.perfect import Perfect, effective_number, nearest
+from lessons_lib.maths.samplers import Step
 from lessons_lib.models.digits import condition_of, last_epoch
 from lessons_lib.models.model import Model
-from lessons_lib.perfect import Perfect, effective_number, nearest
-from lessons_lib.samplers import Step
 
 MODELS = ("mnist",)
 NETWORK, COLUMNS = "time_conditioned", 6

@@ -27,12 +27,13 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from lessons_lib import flow, kept, samplers
-from lessons_lib.denoisers import Denoiser, Prediction, guided
+from lessons_lib.files import kept
 from lessons_lib.lessons._common import SEED
 from lessons_lib.lessons.plane_views import DEFAULTS
-from lessons_lib.mixtures import CLASSES, PRESETS, Mixture
-from lessons_lib.schedule import Schedule
+from lessons_lib.maths import flow, samplers
+from lessons_lib.maths.denoisers import Denoiser, Prediction, guided
+from lessons_lib.maths.mixtures import CLASSES, PRESETS, Mixture
+from lessons_lib.maths.schedule import Schedule
 
 SCHEDULE = Schedule.cosine()
 

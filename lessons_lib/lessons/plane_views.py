@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lessons_lib.mixtures import PRESETS
+from lessons_lib.maths.mixtures import PRESETS
 
 OWN_DOTS = "your own"
 FACE = (  # 45 dots drawn on the page, three characters each: what stands there before somebody draws

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from lessons_lib import kept
-from lessons_lib.denoisers import Conditioned
+from lessons_lib.files import kept
 from lessons_lib.lessons import hybrids, sampling
 from lessons_lib.lessons._common import SEED, Opening, noise, seeds_of, settings, under_guidance
+from lessons_lib.maths.denoisers import Conditioned
+from lessons_lib.maths.samplers import Step, sample
 from lessons_lib.models.model import Model
 from lessons_lib.models.upscaler import Upscaler
-from lessons_lib.samplers import Step, sample
 
 LOGOS = 5
 

@@ -9,12 +9,13 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from lessons_lib import kept, metrics
-from lessons_lib.images import from_uint8
+from lessons_lib.files import kept
 from lessons_lib.lessons._common import SEED, Opening, denoiser_of, drawn, from_noise, noise, seeds_of, settings
+from lessons_lib.maths import metrics
+from lessons_lib.maths.images import from_uint8
+from lessons_lib.maths.samplers import Step, sample
 from lessons_lib.models.model import Model
 from lessons_lib.models.upscaler import Upscaler
-from lessons_lib.samplers import Step, sample
 
 STEPS = (20, 50)
 MEASURED_STEPS = (50, 20, 10, 5)

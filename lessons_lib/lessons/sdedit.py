@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lessons_lib import kept
+from lessons_lib.files import kept
 from lessons_lib.lessons._common import (
     SEED,
     Opening,
@@ -18,8 +18,8 @@ from lessons_lib.lessons._common import (
     prompt_of,
     settings,
 )
+from lessons_lib.maths.samplers import Step, sample
 from lessons_lib.models.model import Model
-from lessons_lib.samplers import Step, sample
 
 COURSE = (1, 3, 5, 7, 10, 20)
 

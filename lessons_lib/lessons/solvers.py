@@ -7,15 +7,16 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from lessons_lib import kept, metrics
-from lessons_lib.flow import euler
+from lessons_lib.files import kept
 from lessons_lib.lessons._common import SEED, Opening, noise, seeds_of, settings
 from lessons_lib.lessons._digits import DIGITS, SHAPE, of_digits, readings, shared, some_digits
+from lessons_lib.maths import metrics
+from lessons_lib.maths.flow import euler
+from lessons_lib.maths.samplers import Step
+from lessons_lib.maths.schedule import CLEAN, Schedule
+from lessons_lib.maths.solvers import DDIM, DPM, HEUN, SOLVERS, invert, moves_of, solve
 from lessons_lib.models.digits import last_epoch
 from lessons_lib.models.model import Model
-from lessons_lib.samplers import Step
-from lessons_lib.schedule import CLEAN, Schedule
-from lessons_lib.solvers import DDIM, DPM, HEUN, SOLVERS, invert, moves_of, solve
 
 MODELS = ("mnist",)
 NETWORK, FLOW = "class_conditioned", "flow_matching"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from lessons_lib import kept
-from lessons_lib.denoisers import Conditioned, Denoiser, Prediction
+from lessons_lib.files import kept
 from lessons_lib.lessons._common import SEED, Opening, seeds_of, settings
 from lessons_lib.lessons._digits import digits_from_noise, errors_at, in_step, shared, some_digits, spread
+from lessons_lib.maths.denoisers import Conditioned, Denoiser, Prediction
+from lessons_lib.maths.samplers import Step
 from lessons_lib.models.digits import condition_of, describe, epochs_of, last_epoch, three
 from lessons_lib.models.model import Model
-from lessons_lib.samplers import Step
 
 MODELS = ("mnist",)
 NETWORK, COLUMNS = "time_conditioned", 6

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lessons_lib import kept
-from lessons_lib.film import OPENINGS
+from lessons_lib.files import kept
+from lessons_lib.files.film import OPENINGS
 from lessons_lib.mnist import load_digits
 from lessons_lib.models.digits import COURSE
 from lessons_lib.training.digits import train

@@ -13,11 +13,12 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from lessons_lib import kept, metrics
-from lessons_lib.images import from_uint8, from_unit, to_unit
+from lessons_lib.files import kept
 from lessons_lib.lessons import one_step
 from lessons_lib.lessons._common import SEED, Opening
 from lessons_lib.lessons._digits import still
+from lessons_lib.maths import metrics
+from lessons_lib.maths.images import from_uint8, from_unit, to_unit
 from lessons_lib.models.digits import KINDS, NUM_CLASSES, Kind, Settings, condition_of, epochs_of, last_epoch, network_at
 from lessons_lib.models.model import Model
 from lessons_lib.models.objective import Objective

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
-from lessons_lib import kept
+from lessons_lib.files import kept
 from lessons_lib.lessons._common import (
     SEED,
     Opening,
@@ -19,8 +19,8 @@ from lessons_lib.lessons._common import (
     settings,
     some_pictures,
 )
+from lessons_lib.maths.samplers import Step
 from lessons_lib.models.model import Model
-from lessons_lib.samplers import Step
 
 PROMPTS, NOISES, STEPS, QUESTIONS = (0, 3), 2, 12, 6  # which of the model's prompts; how many
 

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from lessons_lib import kept, metrics
-from lessons_lib.images import from_uint8, to_uint8
+from lessons_lib.files import kept
 from lessons_lib.lessons._common import SEED, Opening, drawn, from_noise, settings
+from lessons_lib.maths import metrics
+from lessons_lib.maths.images import from_uint8, to_uint8
+from lessons_lib.maths.samplers import Step
 from lessons_lib.models.attention import Attention
 from lessons_lib.models.model import Model
 from lessons_lib.models.prompts import STYLES, caption, concepts, with_article
-from lessons_lib.samplers import Step
 from lessons_lib.training import emoji
 
 MODELS = ("emoji",)

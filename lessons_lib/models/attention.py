@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from lessons_lib.denoisers import Network, Prediction
+from lessons_lib.maths.denoisers import Network, Prediction
 from lessons_lib.models.batching import Batched
 
 

@@ -27,8 +27,8 @@ import torch
 from torch import Tensor
 
 from lessons_lib import serving
-from lessons_lib.denoisers import Condition, Network, Prediction, joined, shape_of
 from lessons_lib.errors import LessonsError
+from lessons_lib.maths.denoisers import Condition, Network, Prediction, joined, shape_of
 from lessons_lib.models import used
 from lessons_lib.models.precision import autocast
 

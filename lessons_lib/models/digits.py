@@ -15,10 +15,11 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from lessons_lib import checkpoints
-from lessons_lib.curves import read_losses
-from lessons_lib.denoisers import Conditioned, Denoiser
 from lessons_lib.errors import LessonsError
+from lessons_lib.files import checkpoints
+from lessons_lib.files.curves import read_losses
+from lessons_lib.maths.denoisers import Conditioned, Denoiser
+from lessons_lib.maths.schedule import Schedule
 from lessons_lib.models import used
 from lessons_lib.models.batching import Batched
 from lessons_lib.models.model import Model
@@ -26,7 +27,6 @@ from lessons_lib.models.names import TITLES
 from lessons_lib.models.objective import Eps, Flow, Objective, OneStep
 from lessons_lib.models.unet import UNet
 from lessons_lib.places import CACHE, OWN, RUNS
-from lessons_lib.schedule import Schedule
 
 NUM_CLASSES = 10
 OPTIMIZERS = ("adam", "muon")

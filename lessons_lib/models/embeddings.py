@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lessons_lib.decoders import torch_file
 from lessons_lib.errors import LessonsError
+from lessons_lib.files.decoders import torch_file
 from lessons_lib.models.prompts import encode
 
 MAX_PROMPT = 300  # characters; longer ones are cut off by the 77 tokens anyway

@@ -11,8 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lessons_lib.denoisers import Conditioned, Denoiser, Network
 from lessons_lib.errors import LessonsError
+from lessons_lib.maths.denoisers import Conditioned, Denoiser, Network
+from lessons_lib.maths.schedule import Schedule
 from lessons_lib.models import prompts, used
 from lessons_lib.models.attention import Attention, attention
 from lessons_lib.models.batching import Batched
@@ -24,7 +25,6 @@ from lessons_lib.models.pipelines import open_pipeline
 from lessons_lib.models.precision import autocast
 from lessons_lib.models.text_to_image import network_of, schedule_of
 from lessons_lib.models.upscaler import Upscaler, upscaler_of
-from lessons_lib.schedule import Schedule
 
 PROMPTS = (
     "a strawberry",

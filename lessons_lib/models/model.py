@@ -10,10 +10,10 @@ from typing import Literal
 
 from torch import Tensor
 
-from lessons_lib.denoisers import Denoiser
+from lessons_lib.maths.denoisers import Denoiser
+from lessons_lib.maths.schedule import Schedule
 from lessons_lib.models.attention import Attention
 from lessons_lib.models.judge import Judge, open_judge
-from lessons_lib.schedule import Schedule
 from lessons_lib.sources import FIRST
 
 Pair = tuple[str, str]

@@ -20,12 +20,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss, one_hot
 
-from lessons_lib import flow
-from lessons_lib.denoisers import Denoiser, Network, Prediction
-from lessons_lib.images import from_unit, to_unit
+from lessons_lib.maths import flow
+from lessons_lib.maths.denoisers import Denoiser, Network, Prediction
+from lessons_lib.maths.images import from_unit, to_unit
+from lessons_lib.maths.samplers import Step, sample
+from lessons_lib.maths.schedule import CLEAN, Schedule
 from lessons_lib.models.unet import UNet
-from lessons_lib.samplers import Step, sample
-from lessons_lib.schedule import CLEAN, Schedule
 
 
 class Objective(Protocol):

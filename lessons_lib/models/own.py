@@ -19,10 +19,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from lessons_lib import decoders
-from lessons_lib.checkpoints import save_tensors
 from lessons_lib.errors import LessonsError
-from lessons_lib.images import from_uint8
+from lessons_lib.files import decoders
+from lessons_lib.files.checkpoints import save_tensors
+from lessons_lib.maths.images import from_uint8
 from lessons_lib.models.digits import COURSE, KINDS, Settings, condition_of, make_unet, network_at
 from lessons_lib.models.unet import UNet
 from lessons_lib.places import OWN

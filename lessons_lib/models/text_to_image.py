@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lessons_lib.denoisers import Network, Prediction
 from lessons_lib.errors import LessonsError
-from lessons_lib.schedule import Schedule
+from lessons_lib.maths.denoisers import Network, Prediction
+from lessons_lib.maths.schedule import Schedule
 
 
 def schedule_of(config) -> Schedule:

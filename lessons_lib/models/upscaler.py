@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from lessons_lib.denoisers import Condition, Conditioned, Denoiser, Network, Prediction
+from lessons_lib.maths.denoisers import Condition, Conditioned, Denoiser, Network, Prediction
+from lessons_lib.maths.samplers import standard_normal
+from lessons_lib.maths.schedule import Schedule
 from lessons_lib.models.batching import Batched
 from lessons_lib.models.embeddings import Words
 from lessons_lib.models.text_to_image import prediction_of, schedule_of
-from lessons_lib.samplers import standard_normal
-from lessons_lib.schedule import Schedule
 
 
 @dataclass(frozen=True, eq=False)

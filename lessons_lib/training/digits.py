@@ -18,9 +18,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lessons_lib import checkpoints
-from lessons_lib.denoisers import Conditioned, guided
 from lessons_lib.errors import LessonsError
+from lessons_lib.files import checkpoints
+from lessons_lib.maths.denoisers import Conditioned, guided
 from lessons_lib.mnist import DATA_DIR, Digits, load_digits
 from lessons_lib.models.digits import (
     COURSE,

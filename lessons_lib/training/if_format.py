@@ -10,9 +10,9 @@ from diffusers import DDPMScheduler, IFPipeline, IFSuperResolutionPipeline, UNet
 from torch import Tensor, nn
 from transformers import T5Config, T5EncoderModel, T5TokenizerFast
 
+from lessons_lib.maths.schedule import Schedule
 from lessons_lib.models import prompts
 from lessons_lib.models.prompts import MAX_LENGTH
-from lessons_lib.schedule import Schedule
 
 TEXT_WIDTH = 128
 

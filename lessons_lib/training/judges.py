@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, avg_pool2d, cross_entropy, grid_sample, interpolate, pad
 
-from lessons_lib import checkpoints
+from lessons_lib.files import checkpoints
 from lessons_lib.mnist import DATA_DIR, load_digits
 from lessons_lib.models import prompts
 from lessons_lib.models.judge import FOLDERS, Judge

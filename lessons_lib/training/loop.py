@@ -18,8 +18,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from lessons_lib import checkpoints
 from lessons_lib.errors import LessonsError
+from lessons_lib.files import checkpoints
 
 
 class Training:

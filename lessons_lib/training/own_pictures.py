@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
-from lessons_lib import decoders
-from lessons_lib.checkpoints import write_atomically
 from lessons_lib.errors import LessonsError
+from lessons_lib.files import decoders
+from lessons_lib.files.checkpoints import write_atomically
+from lessons_lib.files.pictures import is_dark_on_light, light_on_dark
 from lessons_lib.mnist import Digits
 from lessons_lib.models.digits import NUM_CLASSES
-from lessons_lib.pictures import is_dark_on_light, light_on_dark
 
 SIDE = 28
 FEWEST = 10

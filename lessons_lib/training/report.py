@@ -18,9 +18,10 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from lessons_lib import checkpoints, metrics
-from lessons_lib.images import to_uint8
+from lessons_lib.files import checkpoints
 from lessons_lib.lessons._common import from_noise, seeds_of
+from lessons_lib.maths import metrics
+from lessons_lib.maths.images import to_uint8
 from lessons_lib.models import prompts
 from lessons_lib.models.judge import open_judge
 from lessons_lib.models.opening import open_model

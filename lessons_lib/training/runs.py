@@ -36,9 +36,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from lessons_lib.checkpoints import checkpoint_files, read, remove, replace, write_atomically
-from lessons_lib.curves import read_losses, thinned
 from lessons_lib.errors import LessonsError
+from lessons_lib.files.checkpoints import checkpoint_files, read, remove, replace, write_atomically
+from lessons_lib.files.curves import read_losses, thinned
 from lessons_lib.models.digits import Settings
 from lessons_lib.places import ROOT, RUNS
 from lessons_lib.training import own_pictures

@@ -37,14 +37,14 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate, mse_loss
 
-from lessons_lib import checkpoints
-from lessons_lib.denoisers import Conditioned, Prediction, guided
 from lessons_lib.errors import LessonsError
+from lessons_lib.files import checkpoints
+from lessons_lib.maths.denoisers import Conditioned, Prediction, guided
+from lessons_lib.maths.samplers import sample
+from lessons_lib.maths.schedule import CLEAN, Schedule
 from lessons_lib.models import prompts
 from lessons_lib.models.precision import autocast
 from lessons_lib.places import CACHE
-from lessons_lib.samplers import sample
-from lessons_lib.schedule import CLEAN, Schedule
 from lessons_lib.training import emoji, if_format, loop
 from lessons_lib.training.muon import Muon, scale_lr, split
 

@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lessons_lib.images import is_grey, to_tensor, to_uint8
+from lessons_lib.files.pictures import picture_of, square, to_data_url
+from lessons_lib.files.strokes import DIGIT_PRESETS, PRESETS, Stroke, checked, drawn
 from lessons_lib.lessons.inpainting import MASKS, preset_mask
-from lessons_lib.pictures import picture_of, square, to_data_url
-from lessons_lib.strokes import DIGIT_PRESETS, PRESETS, Stroke, checked, drawn
+from lessons_lib.maths.images import is_grey, to_tensor, to_uint8
 from lessons_lib.ui import controls, save, view
 from lessons_lib.ui.components import component
 

@@ -10,11 +10,11 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from lessons_lib import decoders
 from lessons_lib.catalogue import lesson, written
 from lessons_lib.errors import LessonsError
-from lessons_lib.film import Film, opening_path
-from lessons_lib.pictures import picture_of
+from lessons_lib.files import decoders
+from lessons_lib.files.film import Film, opening_path
+from lessons_lib.files.pictures import picture_of
 from lessons_lib.test_digits import OF_EACH, shown_digits
 from lessons_lib.ui import controls, pictures, plots, save, stage, view
 from lessons_lib.ui.typed import as_typed, sentence, visible
@@ -48,7 +48,7 @@ def digit_in_view(page: str, default: int = 7) -> tuple[np.ndarray, str]:
 
 def drawing(page: str) -> tuple[np.ndarray, str] | None:
     """(1, 1, 28, 28) uint8, 255 is ink, of what the learner drew, and what to call it; None while nothing is drawn."""
-    from lessons_lib.images import to_uint8
+    from lessons_lib.maths.images import to_uint8
     from lessons_lib.ui import canvas
 
     drawn = canvas.drawing(page, (1, 28, 28))
@@ -219,7 +219,7 @@ def which_epochs(network: str) -> str:
 
 def loss_curve(network: str, key: str, epoch: int | None = None) -> None:
     """The shipped training's loss on a log axis, a moment of it marked."""
-    from lessons_lib.curves import thinned
+    from lessons_lib.files.curves import thinned
     from lessons_lib.models.digits import describe, losses, restarts, step_of
 
     steps, values = losses(network)
@@ -249,8 +249,8 @@ def loss_curve(network: str, key: str, epoch: int | None = None) -> None:
 def two_halves(batch: np.ndarray) -> str:
     """What the second half of a batch of digits differs from the first by, and the sharpness of both against real digits'."""
 
-    from lessons_lib import metrics
-    from lessons_lib.images import from_uint8
+    from lessons_lib.maths import metrics
+    from lessons_lib.maths.images import from_uint8
 
     a, b, real = (from_uint8(x) for x in (*np.split(batch, 2), shown_digits().images))
     off = metrics.mse(a, b).sqrt().mean().item()
@@ -319,8 +319,8 @@ def table(rows: list[dict]) -> None:
 @st.cache_data(max_entries=32, show_spinner="cleaning ten digits ...")
 def ten_cleaned(epoch: int, sigma: float, seed: int, network: str = "one_step") -> tuple[np.ndarray, np.ndarray]:
     """One of each test digit noised, and what the one-step denoiser made of them at that moment: two (10, 1, 28, 28) uint8."""
-    from lessons_lib.images import from_unit, to_uint8
     from lessons_lib.lessons import one_step
+    from lessons_lib.maths.images import from_unit, to_uint8
     from lessons_lib.models.digits import denoise_once, network_at
 
     z = one_step.noised(one_step.to_unit(shown_digits().images[1::OF_EACH]), sigma, seed)
@@ -330,8 +330,8 @@ def ten_cleaned(epoch: int, sigma: float, seed: int, network: str = "one_step") 
 @st.cache_data(max_entries=32, show_spinner="measuring on twenty digits ...")
 def one_step_errors(sigma: float, seed: int, num_digits: int = 20, network: str = "one_step") -> list[dict]:
     """MSE, PSNR and sharpness of the noisy digits and of the one-step denoiser's answers through its training."""
-    from lessons_lib import metrics
     from lessons_lib.lessons import one_step
+    from lessons_lib.maths import metrics
     from lessons_lib.models import digits as networks
     from lessons_lib.models.digits import denoise_once
 
@@ -387,8 +387,8 @@ def there_and_back(digit: int, which: int, steps: int, looks: int, back_as: int)
     """solvers.there_and_back() of a test digit, once for each setting."""
     import torch
 
-    from lessons_lib.images import from_uint8
     from lessons_lib.lessons import solvers
+    from lessons_lib.maths.images import from_uint8
 
     x0 = from_uint8(torch.from_numpy(shown_digits().digit(digit, which)))
     return solvers.there_and_back(x0, digit, steps, looks, back_as)

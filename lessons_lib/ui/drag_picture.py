@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lessons_lib.pictures import picture_of, to_data_url
+from lessons_lib.files.pictures import picture_of, to_data_url
 from lessons_lib.ui import save
 from lessons_lib.ui.components import component
 

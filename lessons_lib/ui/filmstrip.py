@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import streamlit as st
 
-from lessons_lib.film import CHANNELS, Film
-from lessons_lib.pictures import picture_of
+from lessons_lib.files.film import CHANNELS, Film
+from lessons_lib.files.pictures import picture_of
 from lessons_lib.ui import save
 from lessons_lib.ui.components import component
 

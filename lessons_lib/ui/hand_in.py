@@ -20,11 +20,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from lessons_lib import decoders
 from lessons_lib.catalogue import LESSONS, PARTS, YEARS, lesson
 from lessons_lib.errors import LessonsError
+from lessons_lib.files import decoders
+from lessons_lib.files.pictures import with_text
 from lessons_lib.models import used
-from lessons_lib.pictures import with_text
 from lessons_lib.ui import save, stamp, view
 
 DELIVERABLES = {year: {x.slug: x.wanted_in(year) for x in LESSONS if x.wanted_in(year)} for year in YEARS}

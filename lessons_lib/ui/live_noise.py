@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 from torch import Tensor
 
-from lessons_lib.schedule import Schedule
+from lessons_lib.maths.schedule import Schedule
 from lessons_lib.ui.components import component
 
 _NOISE = component("live_noise")

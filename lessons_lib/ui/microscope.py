@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from lessons_lib.film import Film
-from lessons_lib.pictures import picture_of, to_data_url
+from lessons_lib.files.film import Film
+from lessons_lib.files.pictures import picture_of, to_data_url
 from lessons_lib.ui import pictures, save
 from lessons_lib.ui.components import component
 from lessons_lib.ui.page import equation
 
 if TYPE_CHECKING:
-    from lessons_lib.schedule import Schedule
+    from lessons_lib.maths.schedule import Schedule
 
 CHANNELS = ("red", "green", "blue")
 

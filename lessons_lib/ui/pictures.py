@@ -11,9 +11,9 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from lessons_lib import figures, kept
-from lessons_lib.film import Film
-from lessons_lib.pictures import enlarge, picture_of, png_url, to_data_url, to_gif, to_png
+from lessons_lib.files import figures, kept
+from lessons_lib.files.film import Film
+from lessons_lib.files.pictures import enlarge, picture_of, png_url, to_data_url, to_gif, to_png
 from lessons_lib.ui import controls, save, stamp
 from lessons_lib.ui.plots import ordinal, save_figure
 from lessons_lib.ui.typed import as_typed, quoted

@@ -8,8 +8,8 @@ import numpy as np
 import streamlit as st
 
 from lessons_lib.catalogue import PIPELINE, Lesson
-from lessons_lib.film import Film
-from lessons_lib.pictures import picture_of, to_data_url
+from lessons_lib.files.film import Film
+from lessons_lib.files.pictures import picture_of, to_data_url
 from lessons_lib.ui import save
 from lessons_lib.ui.components import component
 

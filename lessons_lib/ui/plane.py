@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from lessons_lib.lessons.plane_views import CLAIMS, DEFAULTS, OPTIONS, OWN_DOTS, read, text
-from lessons_lib.mixtures import PRESETS
+from lessons_lib.maths.mixtures import PRESETS
 from lessons_lib.ui import controls, page, plots, save, view
 from lessons_lib.ui.components import component
 from lessons_lib.ui.pictures import card
@@ -117,8 +117,8 @@ def formulas() -> None:
         "has a = sqrt(alpha_bar), s = sqrt(1 - alpha_bar), flow matching a = t, s = 1 - t. The four answers of the last line say the "
         "same: the arrows on the picture show each (Ho et al. 2020; Song et al. 2021; Salimans & Ho 2022; Lipman et al. 2022)."
     )
-    from lessons_lib import flow, samplers
     from lessons_lib.lessons import plane as lesson
+    from lessons_lib.maths import flow, samplers
 
     page.show_source(lesson.exact, lesson.walk, samplers.move, flow.euler)
 

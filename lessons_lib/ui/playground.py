@@ -14,9 +14,9 @@ import streamlit as st
 from PIL import Image
 
 from lessons_lib import memory
-from lessons_lib.film import Film, opening_path
+from lessons_lib.files.film import Film, opening_path
+from lessons_lib.files.pictures import picture_of, tiled
 from lessons_lib.models import used
-from lessons_lib.pictures import picture_of, tiled
 from lessons_lib.ui import controls, pictures, save, stamp, view, waiting
 from lessons_lib.ui.filmstrip import LABELS, filmstrip
 from lessons_lib.ui.pictures import card

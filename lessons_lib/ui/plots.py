@@ -11,8 +11,8 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from lessons_lib import kept as kept_files
-from lessons_lib.figures import COLOURS, KINDS, SIZES, Curves, Grid, as_file
+from lessons_lib.files import kept as kept_files
+from lessons_lib.files.figures import COLOURS, KINDS, SIZES, Curves, Grid, as_file
 from lessons_lib.ui import save, stamp
 
 # as figures.py has them, in Plotly's words

@@ -10,10 +10,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lessons_lib import decoders, sources
+from lessons_lib import sources
 from lessons_lib.errors import LessonsError
-from lessons_lib.images import is_grey, to_tensor
-from lessons_lib.pictures import is_dark_on_light, light_on_dark, square
+from lessons_lib.files import decoders
+from lessons_lib.files.pictures import is_dark_on_light, light_on_dark, square
+from lessons_lib.maths.images import is_grey, to_tensor
 from lessons_lib.ui import controls, pictures, save, view, waiting
 from lessons_lib.ui.typed import as_typed, sentence, visible
 

@@ -17,12 +17,12 @@ import streamlit as st
 from PIL import Image
 
 from lessons_lib.catalogue import LESSONS, lesson
-from lessons_lib.decoders import json_of, photo
 from lessons_lib.errors import LessonsError
-from lessons_lib.film import Film
+from lessons_lib.files.decoders import json_of, photo
+from lessons_lib.files.film import Film
+from lessons_lib.files.pictures import square, to_data_url
 from lessons_lib.models import used
 from lessons_lib.models.names import weights
-from lessons_lib.pictures import square, to_data_url
 from lessons_lib.places import CACHE
 from lessons_lib.ui import view
 from lessons_lib.ui.typed import as_typed

@@ -10,10 +10,10 @@ from pathlib import Path
 import streamlit as st
 from PIL import Image
 
-from lessons_lib import decoders
 from lessons_lib.catalogue import lesson
 from lessons_lib.errors import LessonsError
-from lessons_lib.pictures import from_data_url, open_picture, to_data_url
+from lessons_lib.files import decoders
+from lessons_lib.files.pictures import from_data_url, open_picture, to_data_url
 from lessons_lib.training import own_pictures, runs
 from lessons_lib.training.own_pictures import Pictures
 from lessons_lib.training.runs import ENDED, State
@@ -220,7 +220,7 @@ def keep(run: str, moments: int = 5) -> dict:
     import json
     import time
 
-    from lessons_lib.film import OPENINGS
+    from lessons_lib.files.film import OPENINGS
 
     state = runs.watch(run)
     s, n = state.settings, len(state.samples)

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from lessons_lib.pictures import picture_of
+from lessons_lib.files.pictures import picture_of
 from lessons_lib.ui import controls, pictures, save
 from lessons_lib.ui.components import component
 

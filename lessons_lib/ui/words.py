@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from lessons_lib import decoders
+from lessons_lib.files import decoders
+from lessons_lib.files.pictures import enlarge, picture_of, to_png
 from lessons_lib.models.model import Model
-from lessons_lib.pictures import enlarge, picture_of, to_png
 from lessons_lib.ui import controls, pictures, plots, stamp, view
 from lessons_lib.ui.typed import quoted
 

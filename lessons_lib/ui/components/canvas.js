@@ -1,5 +1,5 @@
 // A square to draw on: pen, eraser and rectangle, undo and clear; by mouse, by finger, and by keyboard.
-// A stroke is [tool, colour, width, x0, y0, x1, y1, ...], lengths in thousandths of the side, as lessons_lib/strokes.py draws it.
+// A stroke is [tool, colour, width, x0, y0, x1, y1, ...], lengths in thousandths of the side, as lessons_lib/files/strokes.py draws it.
 const boards = new WeakMap();  // what is drawn, so that a rerun of the page takes nothing away
 
 export default function ({ data, parentElement, setStateValue }) {

@@ -16,9 +16,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from lessons_lib.denoisers import Denoiser
-from lessons_lib.samplers import Step
-from lessons_lib.schedule import Schedule
+from lessons_lib.maths.denoisers import Denoiser
+from lessons_lib.maths.samplers import Step
+from lessons_lib.maths.schedule import Schedule
 
 
 def between(x_0: Tensor, x_1: Tensor, t: Tensor | float) -> Tensor:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lessons_lib.pictures import tiled
+from lessons_lib.files.pictures import tiled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from lessons_lib.film import OPENINGS, Film, opening_path
-from lessons_lib.pictures import picture_of
+from lessons_lib.files.film import OPENINGS, Film, opening_path
+from lessons_lib.files.pictures import picture_of
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from lessons_lib.denoisers import Denoiser
-from lessons_lib.schedule import Schedule
+from lessons_lib.maths.denoisers import Denoiser
+from lessons_lib.maths.schedule import Schedule
 
 
 @dataclass(frozen=True, eq=False)

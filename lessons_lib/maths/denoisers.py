@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from lessons_lib.images import lowpass
+from lessons_lib.maths.images import lowpass
 
 
 class Prediction(NamedTuple):

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from lessons_lib.pictures import picture_of, png_url, to_png
+from lessons_lib.files.pictures import picture_of, png_url, to_png
 from lessons_lib.places import CACHE
 
 MAX_KEPT = 500_000  # bytes of a kept film
@@ -104,7 +104,7 @@ class Film:
 
     def final_tensor(self):
         """The picture after the last step: (B, C, H, W) float32 in [-1, 1], as a torch tensor."""
-        from lessons_lib.images import from_uint8
+        from lessons_lib.maths.images import from_uint8
 
         return from_uint8(self.final)
 
@@ -117,7 +117,7 @@ class Film:
         """Take one samplers.Step into the film, whole, unless it was ended."""
         import torch
 
-        from lessons_lib.images import eps_picture, to_uint8
+        from lessons_lib.maths.images import eps_picture, to_uint8
 
         xt, x0_hat, eps, final = (to_uint8(v).numpy() for v in (step.xt, step.x0_hat, eps_picture(step.eps), step.x_prev))
         numbers = torch.stack([v[0].float().cpu() for v in (step.xt, step.x0_hat, step.eps, step.x_prev)]).numpy()

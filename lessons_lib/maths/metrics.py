@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lessons_lib.images import blur, to_unit
+from lessons_lib.maths.images import blur, to_unit
 
 DATA_RANGE = 2.0  # images are in [-1, 1]
 

@@ -19,8 +19,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from lessons_lib.denoisers import Prediction
-from lessons_lib.schedule import Schedule
+from lessons_lib.maths.denoisers import Prediction
+from lessons_lib.maths.schedule import Schedule
 
 
 @dataclass(frozen=True, eq=False)

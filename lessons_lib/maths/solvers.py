@@ -16,9 +16,9 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from lessons_lib.denoisers import Denoiser
-from lessons_lib.samplers import Step, move
-from lessons_lib.schedule import CLEAN, Schedule
+from lessons_lib.maths.denoisers import Denoiser
+from lessons_lib.maths.samplers import Step, move
+from lessons_lib.maths.schedule import CLEAN, Schedule
 
 DDIM, HEUN, DPM = "DDIM", "Heun", "DPM-Solver++(2M)"
 SOLVERS = (DDIM, HEUN, DPM)

@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-from lessons_lib.decoders import photo
 from lessons_lib.errors import LessonsError
+from lessons_lib.files.decoders import photo
 
 
 def open_picture(source: bytes | str | Path) -> Image.Image:

@@ -1,0 +1,1 @@
+"""The maths: torch only, no network."""
