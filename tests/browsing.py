@@ -24,6 +24,11 @@ def visit(page: Page, app_url: str, slug: str, **link: str) -> None:
     wait(page)
 
 
+def open_tab(page: Page, name: str) -> None:
+    """Open a tab below the stage."""
+    page.get_by_test_id("stMain").get_by_role("tab", name=name, exact=True).click()
+
+
 def press_run(page: Page) -> Locator:
     """Press the first Run; returns the walk's progress bar, which stands there as long as it runs."""
     page.get_by_role("button", name="Run").first.click()

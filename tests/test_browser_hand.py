@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 
 from lessons_lib.files.film import Film, opening_path
-from tests.browsing import run_to_the_end, visit, wait
+from tests.browsing import open_tab, run_to_the_end, visit, wait
 
 pytestmark = pytest.mark.browser
+HAND = {"anagrams": "Turn it yourself", "hybrids": "Step back"}  # the tab that it lies in
 
 
 def seen_in(page, size=224) -> np.ndarray:
@@ -41,6 +42,7 @@ def test_the_picture_under_the_hand_becomes_what_the_view_shows(browser_page, ap
     page = browser_page
     visit(page, app_url, "anagrams", anagrams_view=view, anagrams_num_images="1")
     run_to_the_end(page)
+    open_tab(page, HAND["anagrams"])
     page.locator(".hand").first.focus()
     page.keyboard.press("End")
     wanted = picture_called(page, f"{view}: ")
@@ -61,6 +63,7 @@ def test_turning_asks_no_server_and_stays_where_it_is_left(browser_page, app_url
         pytest.skip("nothing kept to turn")
     page = browser_page
     visit(page, app_url, "anagrams")
+    open_tab(page, HAND["anagrams"])
     sent = []
     page.on("websocket", lambda ws: sent.append(ws.url))
     hand, slider = page.locator(".hand").first, page.locator(".hand input").first
@@ -95,6 +98,7 @@ def test_the_hybrid_shrinks_and_the_blend_steps(browser_page, app_url):
         if Film.load(opening_path(slug, "mnist")) is None:
             pytest.skip("nothing kept")
     visit(page, app_url, "hybrids")
+    open_tab(page, HAND["hybrids"])
     image, hand = page.locator(".stage .a").first, page.locator(".hand").first
     near = image.bounding_box()["width"]
     hand.focus()
@@ -119,6 +123,8 @@ def test_nothing_is_wider_than_a_phone(browser_page, app_url, slug):
     page.set_viewport_size({"width": 390, "height": 844})
     visit(page, app_url, slug)
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+    if slug in HAND:
+        open_tab(page, HAND[slug])
     stage = page.locator(".stage").first
     stage.scroll_into_view_if_needed()
     box = stage.bounding_box()
