@@ -123,7 +123,7 @@ def films() -> dict[str, tuple[str, Film, int]]:
     epoch = last_epoch("class_conditioned")
     same = {"num_inference_steps": STEPS, "variance_type": "fixed_large", "seed": 180}
     by_class = {"network": "class_conditioned", "epoch": epoch, "guidance_scale": 5.0, **same}
-    epochs = ", ".join(map(str, three("time_conditioned")[::-1]))
+    epochs = list(three("time_conditioned"))
     return {
         "time": ("time_film_mnist", film_of(18, {"network": "time_conditioned", "epochs": epochs, **same}), 6),
         "class": (f"class_film_{epoch}_mnist", film_of(40, by_class), 10),

@@ -104,9 +104,10 @@ with page.lesson_page("guidance", models=None) as lesson:
 
     with tabs["Two answers"]:
         page.equation(r"\epsilon=\epsilon_{\text{uncond}}+\gamma\,(\epsilon_{\text{cond}}-\epsilon_{\text{uncond}})")
-        st.caption(
-            "gamma is guidance_scale. Some write (1 + w) eps_cond - w eps_uncond: w = gamma - 1 (Ho & Salimans 2022, eq. 6)."
-        )
+        if page.solutions():
+            st.caption(
+                "gamma is guidance_scale. Some write (1 + w) eps_cond - w eps_uncond: w = gamma - 1 (Ho & Salimans 2022, eq. 6)."
+            )
         if five is not None:
             fraction = controls.slider(lesson.slug, "t_fraction", 0.0, 1.0, 0.7, 0.01, help="where on the walk above: t / T")
             i = min(range(len(five)), key=lambda i: abs(five.t[i] - fraction * model.schedule.T))

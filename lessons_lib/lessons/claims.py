@@ -424,6 +424,7 @@ def _line(claim: Claim) -> str:
 
 def main() -> None:
     """Write docs/claims.md."""
+    PATH.parent.mkdir(exist_ok=True)
     PATH.write_text(page(), encoding="utf-8")
     print(PATH.relative_to(ROOT))
 

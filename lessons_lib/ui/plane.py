@@ -112,11 +112,12 @@ def formulas() -> None:
         r"\hat\epsilon=\frac{x_t-a\hat x_0}{s}\qquad \nabla\log p_t=-\frac{\hat\epsilon}{s}\qquad "
         r"v=a\hat\epsilon-s\hat x_0\qquad u=\hat x_0-\hat\epsilon"
     )
-    st.caption(
-        "m_k, c_k, w_k: mean, standard deviation and weight of each Gaussian of the data; r_k: how likely x_t comes from it. Diffusion "
-        "has a = sqrt(alpha_bar), s = sqrt(1 - alpha_bar), flow matching a = t, s = 1 - t. The four answers of the last line say the "
-        "same: the arrows on the picture show each (Ho et al. 2020; Song et al. 2021; Salimans & Ho 2022; Lipman et al. 2022)."
-    )
+    if page.solutions():
+        st.caption(
+            "m_k, c_k, w_k: mean, standard deviation and weight of each Gaussian of the data; r_k: how likely x_t comes from it. Diffusion "
+            "has a = sqrt(alpha_bar), s = sqrt(1 - alpha_bar), flow matching a = t, s = 1 - t. The four answers of the last line say the "
+            "same: the arrows on the picture show each (Ho et al. 2020; Song et al. 2021; Salimans & Ho 2022; Lipman et al. 2022)."
+        )
     from lessons_lib.lessons import plane as lesson
     from lessons_lib.maths import flow, samplers
 

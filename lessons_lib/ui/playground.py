@@ -89,6 +89,7 @@ class Take:
     finals: the film -> the captions at the end, in the place of captions and readings; as many lines each, marked if they are
     markdown. each: so many pictures share a caption, and stand as one. order: the film -> in which its pictures stand at the end.
     x0: (1, C, H, W), the clean picture it is about, kept with the film.
+    shape: (C, H, W) of a picture, where it is not the model's own.
     """
 
     about: dict
@@ -100,6 +101,7 @@ class Take:
     marked: bool = False
     each: int = 1
     order: Callable[[Film], Sequence[int]] | None = None
+    shape: tuple[int, int, int] | None = None
 
 
 def play(
@@ -120,18 +122,19 @@ def play(
     marked: bool = False,
     each: int = 1,
     order: Callable[[Film], Sequence[int]] | None = None,
+    shape: tuple[int, int, int] | None = None,
 ) -> Film | None:
     """Run and Stop, streaming; returns the film to show: the live one, or else the one kept from an earlier run.
 
     Args:
         slug, model, opening: which kept film opens the page (opening defaults to slug).
-        about, walk, x0, captions, finals, marked, each, order: see Take.
+        about, walk, x0, captions, finals, marked, each, order, shape: see Take.
         columns: pictures in a row. channels: which of xt, x0_hat, eps stream side by side. stream_wide: pixels, at least.
         name: tells two walks of one page apart.
         shortcuts: Ctrl+Enter and Escape belong to this one; at most one a page.
     A rerun by any widget, Stop among them, ends a running walk between two steps; what it had reached stays to be seen.
     """
-    take = Take(about, walk, opening or slug, captions, x0, finals, marked, each, order)
+    take = Take(about, walk, opening or slug, captions, x0, finals, marked, each, order, shape)
     key = f"{slug}_{name}_{model}"
     run, style = _buttons(key, name, shortcuts and name.startswith("film"), keep=captions is not None)
     st.session_state[f"{key}_screens"] = [key]
@@ -363,11 +366,11 @@ class _Screen:
             return
         from lessons_lib.models.opening import open_model
 
-        model = open_model(self.model)
+        model = open_model(self.model) if self.take.finals is None or self.take.shape is None else None
         self.captions = self.take.captions(self.take.about)
-        if model.judge is not None and self.take.finals is None:
+        if model is not None and model.judge is not None and self.take.finals is None:
             self.captions = [f"{c}: \u00a0" for c in self.captions]  # keeps the line free that tells what the judge reads
-        grey = np.full((len(self.captions) * self.take.each, *model.shape), 128, np.uint8)
+        grey = np.full((len(self.captions) * self.take.each, *(self.take.shape or model.shape)), 128, np.uint8)
         self._fill_row(grey, self.captions, text, streaming=True)
 
     def stream(self, film: Film) -> None:
