@@ -14,7 +14,7 @@ from lessons_lib.models.names import available
 from lessons_lib.ui import hand_in, save
 from lessons_lib.ui.pictures import in_lines
 from lessons_lib.ui.typed import as_typed, quoted, sentence, visible
-from tests.browsing import visit
+from tests.browsing import open_tab, visit
 from tests.pages import captions, opened, press
 
 TYPED = [
@@ -210,6 +210,7 @@ def test_a_shared_link_makes_no_browser_fetch_and_no_link(browser_page, app_url,
     asked = []
     browser_page.on("request", lambda r: asked.append(r.url))
     visit(browser_page, app_url, "prompts", model="emoji", prompts_from_prompt=typed, prompts_search=typed)
+    open_tab(browser_page, "What the model knows")
     assert not [u for u in asked if not u.startswith((app_url, "data:", "blob:", app_url.replace("http", "ws")))]
     main = browser_page.locator("[data-testid=stMain]")
     addresses = main.locator("a").evaluate_all("all => all.map(a => a.href)")
