@@ -22,6 +22,8 @@ QUIET = (
     "--disable-component-update --disable-sync"
 )
 
+PATIENCE = 180_000  # ms that a browser test waits for what must come: a small machine has other things to do
+
 
 def _missing(reason: str) -> None:
     """Browser tests may be left out on a laptop without a browser, never in CI."""
@@ -93,9 +95,10 @@ def app_url(tmp_path_factory):
 def chromium():
     """Debian's Chromium, or Playwright's own where that was installed."""
     try:
-        from playwright.sync_api import Error, sync_playwright
+        from playwright.sync_api import Error, expect, sync_playwright
     except ImportError:
         _missing("browser tests need playwright: pip install playwright")
+    expect.set_options(timeout=PATIENCE)
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     with sync_playwright() as p:
         try:
@@ -110,6 +113,6 @@ def chromium():
 def browser_page(chromium):
     """A fresh page of 1280 x 900 in light mode; resize it or emulate_media() for others."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(PATIENCE)
     yield context.new_page()
     context.close()

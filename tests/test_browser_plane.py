@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect  # noqa: E402
 
 from lessons_lib.lessons.plane_views import CLAIMS  # noqa: E402
 from tests.browsing import visit, wait  # noqa: E402
+from tests.conftest import PATIENCE  # noqa: E402
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -173,7 +174,7 @@ def test_at_rest_where_less_motion_is_asked_for(browser_page, app_url):
 @pytest.fixture
 def phone(chromium):
     context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, device_scale_factor=2)
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(PATIENCE)
     yield context.new_page()
     context.close()
 

@@ -11,13 +11,6 @@ from tests.browsing import run_to_the_end, visit, wait  # noqa: E402
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 T = "how much noise: t"
-PATIENCE = 180_000  # ms: a small machine has other things to do
-expect.set_options(timeout=PATIENCE)
-
-
-@pytest.fixture(autouse=True)
-def patient(browser_page):
-    browser_page.context.set_default_timeout(PATIENCE)
 
 
 def query(page) -> str:
