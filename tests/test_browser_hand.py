@@ -11,12 +11,12 @@ from lessons_lib.files.film import Film, opening_path
 from tests.browsing import open_tab, run_to_the_end, visit, wait
 
 pytestmark = pytest.mark.browser
-HAND = {"anagrams": "Turn it yourself", "hybrids": "Step back"}  # the tab that it lies in
+HAND = {"anagrams": "Turn it yourself", "hybrids": "Step back", "prompts": "From one to the other"}  # the tab that it lies in
 
 
 def seen_in(page, size=224) -> np.ndarray:
-    """The middle of the stage as the browser paints it, grey, (size, size)."""
-    stage = page.locator(".stage").first
+    """The middle of the hand's stage (a filmstrip has one too) as the browser paints it, grey, (size, size)."""
+    stage = page.locator(".hand .stage").first
     stage.scroll_into_view_if_needed()
     shot = Image.open(io.BytesIO(stage.screenshot())).convert("L")
     left, top = (shot.width - size) / 2, (shot.height - size) / 2
@@ -77,7 +77,7 @@ def test_turning_asks_no_server_and_stays_where_it_is_left(browser_page, app_url
     page.keyboard.press("ArrowLeft")
     assert slider.input_value() == "95"
     assert "171 degrees" in page.locator(".hand output").first.inner_text()
-    box = page.locator(".stage").first.bounding_box()
+    box = page.locator(".hand .stage").first.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] / 2 - box["width"] * 0.4, box["y"] + box["height"] / 2)
@@ -86,6 +86,7 @@ def test_turning_asks_no_server_and_stays_where_it_is_left(browser_page, app_url
     page.wait_for_timeout(500)
     assert page.evaluate("() => window.runs") == 0
     assert not sent
+    page.get_by_role("button", name="Before you look").click()
     page.get_by_text("yes", exact=True).first.click()  # the page runs again
     wait(page)
     page.wait_for_timeout(300)
@@ -99,14 +100,15 @@ def test_the_hybrid_shrinks_and_the_blend_steps(browser_page, app_url):
             pytest.skip("nothing kept")
     visit(page, app_url, "hybrids")
     open_tab(page, HAND["hybrids"])
-    image, hand = page.locator(".stage .a").first, page.locator(".hand").first
+    image, hand = page.locator(".hand .a").first, page.locator(".hand").first
     near = image.bounding_box()["width"]
     hand.focus()
     page.keyboard.press(" ")
     assert image.bounding_box()["width"] < near / 10
     assert "from afar" in page.locator(".hand output").first.inner_text()
     visit(page, app_url, "prompts")
-    hand, image = page.locator(".hand").first, page.locator(".stage .a").first
+    open_tab(page, HAND["prompts"])
+    hand, image = page.locator(".hand").first, page.locator(".hand .a").first
     hand.focus()
     page.keyboard.press("Home")
     pictures = [image.get_attribute("src")]
@@ -117,15 +119,14 @@ def test_the_hybrid_shrinks_and_the_blend_steps(browser_page, app_url):
     assert page.locator(".hand output").first.inner_text().startswith("100%")
 
 
-@pytest.mark.parametrize("slug", ["anagrams", "hybrids", "prompts"])
+@pytest.mark.parametrize("slug", HAND)
 def test_nothing_is_wider_than_a_phone(browser_page, app_url, slug):
     page = browser_page
     page.set_viewport_size({"width": 390, "height": 844})
     visit(page, app_url, slug)
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
-    if slug in HAND:
-        open_tab(page, HAND[slug])
-    stage = page.locator(".stage").first
+    open_tab(page, HAND[slug])
+    stage = page.locator(".hand .stage").first
     stage.scroll_into_view_if_needed()
     box = stage.bounding_box()
     assert box["x"] >= 0

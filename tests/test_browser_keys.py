@@ -3,7 +3,7 @@
 import pytest
 
 pytest.importorskip("playwright", reason="browser tests need playwright: pip install playwright")
-from tests.browsing import visit  # noqa: E402
+from tests.browsing import press_run, visit  # noqa: E402
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -12,8 +12,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 def walking(browser_page, app_url):
     """A page whose walk of 300 steps has just begun."""
     visit(browser_page, app_url, "class", num_inference_steps="300")
-    browser_page.get_by_role("button", name="Run").first.click()
-    browser_page.get_by_text("step ").first.wait_for()
+    press_run(browser_page)
     return browser_page
 
 
