@@ -2,6 +2,7 @@
 
 import base64
 import io
+from statistics import median
 
 import numpy as np
 import pytest
@@ -63,7 +64,8 @@ def test_the_picture_follows_the_slider_while_it_is_dragged(browser_page, app_ur
     drawn = page.evaluate("() => window.drawn")
     dragged = [t for _, t, _ in drawn]
     assert len(set(dragged)) >= 30, f"{len(drawn)} pictures in 60 moves of the mouse"
-    assert max(took for _, _, took in drawn) < 1000 / 30, "slower than 30 frames a second"
+    # by the clock: one picture may have waited for another process, half of them have not
+    assert median(took for _, _, took in drawn) < 1000 / 60, "slower than 60 frames a second"
     assert "t=500" in page.url, "the address waits until the slider is let go"
     last = int(page.locator(CANVAS).get_attribute("data-t"))
     assert np.array_equal(pixels(page, CANVAS), noised(last))
