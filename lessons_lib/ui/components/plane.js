@@ -308,6 +308,7 @@ class Plane {
       const name = knob.dataset.name, names = name === "interval" ? [name, "low", "high"] : [name];
       const off = Boolean(idle[name]) || names.some((n) => this.data.lock.includes(n)), output = knob.querySelector("output");
       knob.classList.toggle("off", off);
+      if (knob.role === "group") knob.ariaDisabled = off; // a label needs none: its input says it
       for (const input of knob.querySelectorAll("input, select")) {
         input.disabled = off;
         input.value = view[input.dataset.end ?? name];
@@ -463,6 +464,7 @@ class Plane {
     if (!now) {
       put(this.$(".level"), "textContent", "Draw some dots: they are the data.");
       this.tell("No data, no walk.");
+      put(this.canvas, "ariaLabel", "An empty plane.");
       return;
     }
     const t = !diffusion ? `t = ${f(now.t)}` : now.t < 0 ? "clean" : `t = ${Math.round(now.t)}`;
@@ -471,7 +473,8 @@ class Plane {
     put(this.$(".time input"), "ariaValueText", `${t}, step ${Math.floor(at * n + 1e-6)} of ${n}`);
     this.$$(".claims p").forEach((p, i) => put(p, "hidden", i !== this.claim || at < 1));
     this.tell(at < 1 ? this.midway() : this.landings());
-    if (!this.playing) put(this.canvas, "ariaLabel", `${DOTS} dots in the plane, ${t}. ${this.$(".seen").textContent}`);
+    const place = this.playing ? "on their way from noise to data" : t; // one name for the whole way: it is read aloud
+    put(this.canvas, "ariaLabel", `${DOTS} dots in the plane, ${place}. ${this.$(".seen").textContent}`);
   }
 
   // read aloud when it changes, so it changes with the walk and not with every frame
