@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("playwright", reason="browser tests need playwright: pip install playwright")
 from playwright.sync_api import expect  # noqa: E402
 
-from tests.browsing import press_run, run_to_the_end, seen, steps_of, visit, wait, watch  # noqa: E402
+from tests.browsing import open_tab, press_run, run_to_the_end, seen, steps_of, visit, wait, watch  # noqa: E402
 
 pytestmark = pytest.mark.browser
 
@@ -68,6 +68,7 @@ def test_a_link_opens_the_same_widgets_and_a_reload_keeps_a_change(browser_page,
 
     def check(seed: str) -> None:
         expect(browser_page.get_by_label("seed of the noise", exact=True)).to_have_value(seed)
+        open_tab(browser_page, "Five pictures")
         expect(browser_page.get_by_role("slider", name="strength of guidance")).to_have_value("3.5")
         expect(browser_page.get_by_role("switch", name="keep the guess within range")).not_to_be_checked()
         expect(browser_page.get_by_role("radio", name="5", exact=True)).to_be_checked()
