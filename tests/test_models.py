@@ -78,7 +78,7 @@ ASKS = re.compile(rf"""\.name\s*[!=]=\s*["']({"|".join(TITLES)})["']|judge_name|
 
 def test_nothing_outside_models_asks_which_model_it_is():
     files = [*(ROOT / "lessons_lib").rglob("*.py"), *(ROOT / "pages").glob("*.py"), ROOT / "Home.py"]
-    allowed = ROOT / "lessons_lib" / "models", ROOT / "lessons_lib" / "images.py"
+    allowed = ROOT / "lessons_lib" / "models", ROOT / "lessons_lib" / "maths" / "images.py"
     found = {}
     for path in files:
         if not any(path.is_relative_to(a) for a in allowed) and (lines := ASKS.findall(path.read_text(encoding="utf-8"))):

@@ -7,6 +7,7 @@ import pytest
 from lessons_lib.files import film
 from lessons_lib.files import kept as kept_files
 from lessons_lib.lessons import class_, keep, out_of_its_depth, time
+from lessons_lib.models import used
 from tests.pages import opened
 from tests.part_b import ship, shown
 
@@ -93,3 +94,10 @@ def test_a_film_too_large_keeps_fewer_frames(tmp_path):
         film_.record(Step(i, 12, 12 - i, 11 - i, x, x, x, x))
     assert film.keep(film_, tmp_path / "a.npz", frames=12, max_bytes=60_000) <= 60_000
     assert 1 <= len(film.Film.load(tmp_path / "a.npz")) < 12
+
+
+@pytest.mark.parametrize("path", sorted(film.OPENINGS.glob("measure-*.json")), ids=lambda p: p.stem)
+def test_no_measure_is_older_than_the_networks_and_the_judge_that_ship(path):
+    told = json.loads(path.read_text())["weights"]
+    assert told
+    assert told == used.hashes(film.OPENINGS.parent / name for name in told)
