@@ -14,6 +14,7 @@ PATIENCE = 240_000  # ms: a small machine has other things to do
 STREAMLITS_OWN = (  # (rule, what its element holds): nothing of it can be mended from here
     ("scrollable-region-focusable", "<pre"),  # st.code
     ("presentation-role-conflict", "stFileUploader"),
+    ("color-contrast", 'class="token'),  # the colours of st.code's words
 )
 
 
