@@ -131,7 +131,7 @@ with page.lesson_page("flow") as lesson:
                 f"A hundred digits a point, from the same noise: flow matching {networks.describe(last)}, diffusion after epoch {other}. Counted is a "
                 "digit that the judge reads as asked and is more than half sure of. What spoils DDPM's walk in two or three moves is the noise "
                 "that `fixed_large` puts back, sized for short moves: the digit drowns in grain. With the posterior's variance, or none at all "
-                "(DDIM), the same network needs hardly more moves than the flow. The judge also reads the blur that one step makes: legible "
+                "(DDIM), the same network needs hardly more moves than the flow. The judge even reads most of the blurs that one step makes: legible "
                 "is not yet beautiful."
             )
 

@@ -96,7 +96,11 @@ def test_a_film_too_large_keeps_fewer_frames(tmp_path):
     assert 1 <= len(film.Film.load(tmp_path / "a.npz")) < 12
 
 
-@pytest.mark.parametrize("path", sorted(film.OPENINGS.glob("measure-*.json")), ids=lambda p: p.stem)
+ASKED_NONE = "measure-race-mnist"  # its networks were trained for it, and none of them is kept
+MEASURES = sorted(p for p in film.OPENINGS.glob("measure-*.json") if p.stem != ASKED_NONE)
+
+
+@pytest.mark.parametrize("path", MEASURES, ids=lambda p: p.stem)
 def test_no_measure_is_older_than_the_networks_and_the_judge_that_ship(path):
     told = json.loads(path.read_text())["weights"]
     assert told
