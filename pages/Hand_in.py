@@ -65,6 +65,8 @@ with page.lesson_page("hand_in") as lesson:
         st.caption(f"Kept, but not on the list of {year}: {', '.join(elsewhere)}.")
 
     for part, title in PARTS.items():
+        if not any(lesson_of(slug).part == part for slug in deliverables):
+            continue
         page.section(title)
         for slug, wanted in deliverables.items():
             that = lesson_of(slug)

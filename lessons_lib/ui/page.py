@@ -27,6 +27,7 @@ from lessons_lib.ui.typed import sentence
 log = logging.getLogger(__name__)
 serving.begin()  # by the first page of the process, before torch is imported
 
+DONE = ":material/check_circle:"
 ICON = Path(__file__).with_name("icon.png")  # a strawberry of stage 2; a named icon would be fetched from the internet
 
 
@@ -67,7 +68,7 @@ def lesson_page(slug: str, *, models: Sequence[str] | None = ()) -> Iterator[Les
     with st.sidebar:
         if models != ():
             model_name(models)
-        _list_of_lessons(this)
+        mark = _list_of_lessons(this)
     place = st.empty()
     if slug != "home":
         place = _title(this)
@@ -95,6 +96,8 @@ def lesson_page(slug: str, *, models: Sequence[str] | None = ()) -> Iterator[Les
         help = "every control of this lesson back to what it was at first; `Run` shows it"
         place.button("Reset", key="reset", on_click=view.reset, icon=":material/restart_alt:", help=help)
     _footer(this, lambda: used.hashes(files) or stamp.hashes(slug, model))
+    if slug in browser.done():  # perhaps since this run of the page
+        link_to(this, icon=DONE, place=mark)
     view.end(whole=whole)
     browser.keep(slug)
 
@@ -126,15 +129,19 @@ def tell(error: LessonsError, where: str) -> None:
     log.warning("%s: %s", where, error, exc_info=error if error.__cause__ else None)
 
 
-def _list_of_lessons(this: Lesson) -> None:
-    done = browser.done()
+def _list_of_lessons(this: Lesson) -> st.delta_generator.DeltaGenerator:
+    """All lessons, those done marked. Returns the place of this lesson's line."""
+    done, mark = browser.done(), st.empty()
     link_to(HOME, "All lessons", ":material/home:")
     for part, title in PARTS.items():
         lessons = [x for x in written() if x.part == part]
         if lessons:
             st.caption(title)
         for x in lessons:
-            link_to(x, icon=":material/check_circle:" if x.slug in done else ":material/circle:")
+            place = st.empty()
+            mark = place if x is this else mark
+            link_to(x, icon=DONE if x.slug in done else ":material/circle:", place=place)
+    return mark
 
 
 def _footer(this: Lesson, weights: Callable[[], dict[str, str]]) -> None:
