@@ -7,7 +7,7 @@ from PIL import Image
 
 from lessons_lib.errors import LessonsError
 from lessons_lib.files.strokes import DIGIT_PRESETS, MAX_STROKES, PRESETS, checked, drawn
-from tests.browsing import visit, wait
+from tests.browsing import open_tab, visit, wait
 from tests.pages import opened
 
 DOT = ["pen", "#ffffff", 100, 500, 500]
@@ -274,8 +274,9 @@ class TestByFinger:
         assert slider.locator("input").input_value() != value, "the thumb follows a finger"
 
     def test_a_swipe_that_begins_on_a_plot_scrolls(self, phone, app_url):
-        visit(phone, app_url, "sdedit")
-        plot = phone.locator(".js-plotly-plot").first
+        visit(phone, app_url, "forward")
+        open_tab(phone, "Two schedules")
+        plot = phone.locator(".js-plotly-plot").locator("visible=true").first
         plot.scroll_into_view_if_needed()
         phone.wait_for_timeout(500)
         main = phone.locator("[data-testid=stMain]")
