@@ -132,15 +132,18 @@ def _draw(
     label: str | None,
     help: str | None,
     text: Callable[[Any], str] = view.as_text,
+    own: Callable[[Any], dict] = lambda value: {"value": value},
     **how,
 ) -> Any:
     """Draw one widget, its value taken from the link, from before, or its default. Returns the value.
 
     argument: the name in link and tooltip, where the key has another, such as one for each model. label: for people.
-    parse, fits: see view.prepare(). text: the value as it stands in the link.
+    parse, fits: see view.prepare(). text: the value as it stands in the link. own: the value as the widget's own default. The
+    browser falls back on that where a rerun overtakes the message that sets the value; without it, it shows another than is used.
     """
     key, argument = key_of(page, name), argument or name
     view.prepare(key, argument, default, parse, fits)
+    how |= own(st.session_state[key])
     named = f"`{argument}` in code and link" + (f": {help}" if help else "")
     value = widget(
         label or LABELS.get(argument, argument), key=key, disabled=locked(argument), help=named, on_change=view.touch, **how
@@ -227,7 +230,7 @@ def choice(
 ) -> str:
     """One of a few, as a row of buttons; never none."""
     default = default if default in options else options[0]
-    how = {"options": options, "required": True, "wrap": True}
+    how = {"options": options, "required": True, "wrap": True, "own": lambda value: {"default": value}}
     parse, fits = _one_of(options)
     return _draw(st.segmented_control, page, name, default, parse, fits, argument=argument, label=label, help=help, **how)
 
@@ -246,7 +249,7 @@ def select(
     """One of many. format_func: what people read in the place of an option."""
     default = default if default in options else options[0]
     parse, fits = _one_of(options)
-    how = {"options": options, "format_func": format_func}
+    how = {"options": options, "format_func": format_func, "own": lambda value: {"index": list(options).index(value)}}
     return _draw(st.selectbox, page, name, default, parse, fits, argument=argument, label=label, help=help, **how)
 
 

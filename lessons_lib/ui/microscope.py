@@ -86,15 +86,15 @@ def _step(film: Film, key: str) -> int:
     if st.session_state.get(f"{key}_steps") != steps:  # another film: its middle
         st.session_state[f"{key}_steps"] = steps
         st.session_state[f"{key}_step"] = steps[len(steps) // 2]
-    st.session_state.setdefault(f"{key}_step", steps[len(steps) // 2])
-    step = st.select_slider("step", steps, key=f"{key}_step", format_func=lambda s: f"{s} of {film.total}")
+    at = st.session_state.setdefault(f"{key}_step", steps[len(steps) // 2])  # and its own default: see controls.py
+    step = st.select_slider("step", steps, at, key=f"{key}_step", format_func=lambda s: f"{s} of {film.total}")
     return steps.index(step)
 
 
 def _place(name: str, n: int, key: str) -> int:
     """A slider from 0 to n - 1, in the middle at first; a click on a picture moves it too."""
     st.session_state[key] = min(st.session_state.get(key, n // 2), n - 1)
-    return st.slider(name, 0, n - 1, key=key)
+    return st.slider(name, 0, n - 1, st.session_state[key], key=key)
 
 
 def four_languages(numbers: np.ndarray, a: float, at: tuple[int, int, int]) -> list[Seen]:

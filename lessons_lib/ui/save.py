@@ -168,9 +168,11 @@ def networks(hashes: dict[str, str]) -> str:
 
 def my_notes(slug: str) -> str:
     """The notes field at the foot of a lesson."""
+    key = f"{slug}_notes"
     return st.text_area(
         "My notes",
-        key=f"{slug}_notes",
+        st.session_state.get(key, ""),  # as the browser kept them; also the field's own default: see controls.py
+        key=key,
         persist_state="session",
         height=90,
         max_chars=MAX_NOTES,
