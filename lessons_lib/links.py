@@ -1,4 +1,4 @@
-"""Short addresses for a class: a code of six letters in the place of a page's whole link. Kept in cache/runs, beside trainings."""
+"""Short addresses for a class: a code of six letters in the place of a page's whole link. Kept beside trainings, for all replicas."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ import hashlib
 import json
 import os
 import re
-import threading
 from pathlib import Path
 
-from lessons_lib.places import CACHE
+from lessons_lib.files import lock
+from lessons_lib.places import LINKS as PATH
 
-PATH = CACHE / "runs" / "links.json"
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that is taken for another
 LENGTH, MOST, LONGEST = 6, 2000, 4000  # letters; links kept, the newest; characters of a link
-_lock = threading.Lock()
 
 
 def keep(page: str, query: str, path: Path = PATH) -> str:
-    """Keep a link and return its code: the same link has the same code. Raises ValueError for one that is too long.
+    """Keep a link and return its code: the same link has the same code. Raises ValueError for one that is too long, and
+    LessonsError where it cannot be written.
 
     Args: page: the lesson's slug. query: the link's query, URL-encoded.
     """
@@ -26,13 +25,13 @@ def keep(page: str, query: str, path: Path = PATH) -> str:
         raise ValueError(f"a link of {len(query)} characters is too long: at most {LONGEST}")
     number = int.from_bytes(hashlib.sha256(f"{page}?{query}".encode()).digest()[:8], "big")
     code = "".join(LETTERS[number // len(LETTERS) ** i % len(LETTERS)] for i in range(LENGTH))
-    with _lock:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with lock.holding(path.with_name("links.lock")):  # threads and replicas share the file
         links = _read(path)
         if links.get(code) != [page, query]:
             links.pop(code, None)
             links[code] = [page, query]
             newest = dict(list(links.items())[-MOST:])
-            path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_name(f".{path.name}.{os.getpid()}.part")
             part.write_text(json.dumps(newest), encoding="utf-8")
             part.replace(path)

@@ -13,9 +13,9 @@ import pytest
 pytest.importorskip("playwright", reason="browser tests need playwright: pip install playwright")
 from playwright.sync_api import expect  # noqa: E402
 
+from lessons_lib.files.lock import is_held  # noqa: E402
 from lessons_lib.places import ROOT
 from lessons_lib.training import runs  # noqa: E402
-from lessons_lib.training.lock import is_held  # noqa: E402
 from tests.browsing import visit  # noqa: E402
 from tests.conftest import served  # noqa: E402
 

@@ -173,7 +173,7 @@ sys.modules["msvcrt"] = msvcrt
 for gone in ("fork", "nice", "killpg", "setsid", "getuid"): delattr(os, gone)
 for gone in ("SIGKILL", "SIGHUP", "SIGUSR1"): delattr(signal, gone)
 import lessons_lib.training.runs, lessons_lib.training.worker, lessons_lib.training.digits, lessons_lib.ui.page, lessons_lib.serving
-import lessons_lib.training.lock as lock
+import lessons_lib.files.lock as lock
 from pathlib import Path
 assert not lock.INHERITED
 assert lock.take(Path(sys.argv[1]) / "lock")

@@ -20,11 +20,11 @@ import torch
 
 from lessons_lib.errors import LessonsError
 from lessons_lib.files import checkpoints
+from lessons_lib.files.lock import is_held, take
 from lessons_lib.mnist import Digits
 from lessons_lib.models.digits import COURSE
 from lessons_lib.training import digits as mnist_train
 from lessons_lib.training import runs, worker
-from lessons_lib.training.lock import is_held, take
 from tests.pages import address, opened, press
 
 TINY = replace(COURSE["class_conditioned"], num_hiddens=4, batch_size=20, epochs=60, num_digits=200, T=20)  # small and quick

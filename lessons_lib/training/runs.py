@@ -39,10 +39,10 @@ from pathlib import Path
 from lessons_lib.errors import LessonsError
 from lessons_lib.files.checkpoints import checkpoint_files, read, remove, replace, write_atomically
 from lessons_lib.files.curves import read_losses, thinned
+from lessons_lib.files.lock import INHERITED, holding, is_held, take
 from lessons_lib.models.digits import Settings
 from lessons_lib.places import ROOT, RUNS
 from lessons_lib.training import own_pictures
-from lessons_lib.training.lock import INHERITED, holding, is_held, take
 from lessons_lib.training.own_pictures import Pictures
 
 FOLDER = RUNS

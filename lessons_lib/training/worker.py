@@ -16,13 +16,13 @@ import torch
 
 from lessons_lib.errors import LessonsError
 from lessons_lib.files.checkpoints import checkpoint_files, write_atomically
+from lessons_lib.files.lock import take
 from lessons_lib.files.pictures import picture_of, to_png
 from lessons_lib.log import set_up
 from lessons_lib.maths.images import to_uint8
 from lessons_lib.mnist import DATA_DIR, load_digits
 from lessons_lib.training import own_pictures, runs
 from lessons_lib.training.digits import train
-from lessons_lib.training.lock import take
 
 log = logging.getLogger(__name__)
 

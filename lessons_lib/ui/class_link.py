@@ -9,6 +9,7 @@ import streamlit as st
 
 from lessons_lib import links
 from lessons_lib.catalogue import Lesson
+from lessons_lib.errors import LessonsError
 from lessons_lib.ui import view
 from lessons_lib.ui.controls import LABELS
 
@@ -30,7 +31,7 @@ def address_of(this: Lesson, query: dict[str, str]) -> str:
     """A short address that opens this view; the whole one where it cannot be kept."""
     try:
         return f"{_site()}?c={links.keep(this.slug, urlencode(query))}"
-    except (ValueError, OSError):
+    except (ValueError, OSError, LessonsError):
         return f"{_site()}{this.page}?{urlencode(query)}"
 
 
