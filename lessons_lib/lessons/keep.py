@@ -15,6 +15,8 @@ import importlib.util
 import inspect
 import keyword
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 
 import torch
@@ -25,6 +27,7 @@ from lessons_lib.files import kept
 from lessons_lib.files.film import keep, opening_path
 from lessons_lib.lessons import claims
 from lessons_lib.models import used
+from lessons_lib.models.judge import Judge
 from lessons_lib.models.names import available
 from lessons_lib.models.opening import open_model
 
@@ -51,6 +54,19 @@ def keep_openings(lesson: ModuleType, name: str) -> None:
         print(f"{path.name}: {film.total} steps, {film.seconds:.1f} s, {size / 1000:.0f} kB", flush=True)
 
 
+@contextmanager
+def _noting_the_judge(judge: Judge | None, files: dict) -> Iterator[None]:
+    """Its file is noted if it is asked. Not by used.note(): what a page names is what drew a picture, and the judge draws none."""
+    if judge is None:
+        yield
+        return
+    asked = judge.net[0].register_forward_hook(lambda *_: files.update({judge.file: None}))
+    try:
+        yield
+    finally:
+        asked.remove()
+
+
 def keep_measures(slug: str, lesson: ModuleType, name: str, num_images: int | None = None) -> None:
     """Take and keep a lesson's measures on one model, if that has a judge."""
     model = open_model(name)
@@ -59,12 +75,10 @@ def keep_measures(slug: str, lesson: ModuleType, name: str, num_images: int | No
         wants = inspect.signature(rows_of).parameters
         n, given = num_images or wants["num_images"].default, [model] if "model" in wants else []
         rows = []
-        with used.noting() as files:
+        with used.noting() as files, _noting_the_judge(model.judge, files):
             for row in rows_of(*given, num_images=n):
                 rows.append(row)
                 print(measure, name, row, flush=True)
-        if model.judge is not None:
-            files[model.judge.file] = None
         command = f"python -m lessons_lib.lessons.keep {slug} --only measures --models {name} --num-images {n}"
         about = f"{model.about}, {n} pictures"
         kept.keep_measure(measure, name, rows, started=started, command=command, about=about, weights=used.hashes(files))
