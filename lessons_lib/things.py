@@ -27,30 +27,6 @@ GENERIC = "a high quality picture"
 
 GLUE = ("a", "an", "the", "of", "in", "with", "and", "style", "drawing", "picture", "high", "quality", "photo", "emoji", *STYLES)
 
-SHEET_PROMPTS = (
-    "a rocket",
-    "a skull",
-    "a dog",
-    "an old man",
-    "a snowy mountain",
-    "a pencil",
-    "a castle",
-    "a fire",
-    "a man with a hat",
-    "a cat in noto style",
-    "a cat in twemoji style",
-    "a cat in fluent style",
-    "a strawberry",
-    "a penguin",
-    "a guitar",
-    "a red car",
-    "a pizza",
-    "a rainbow",
-    "a sunflower",
-    "a house in fluent style",
-)
-"""What the trainer draws every few minutes, always from the same noise."""
-
 
 @dataclass(frozen=True)
 class Concept:

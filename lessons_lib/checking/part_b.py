@@ -329,14 +329,14 @@ def _ddpm_walk(name: str, trace: Trace, more: Sequence[str]) -> Verdict:
     wrong, words, times = _ddpm_times([m.t for m in trace.moments], bool(trace.about.get("divides")))
     if times is None:
         return Verdict(name, "wrong", " ".join(wrong), ("timesteps",))
-    wrong, named = ([why(wrong)] if wrong and wrong[0] in mistakes.MISTAKES else wrong), list(wrong)
+    wrong, named = [why(wrong)] if wrong else [], list(wrong)
     if any(trace.about["training"]):
         wrong.append(why(["training_mode"]))
         named.append("training_mode")
     wrong += _start(trace)
     nexts = [*(m.x for m in trace.moments[1:]), trace.out[0]]
-    earlier = [trace.before, *(m.noises for m in trace.moments)]
-    moves = list(zip(trace.moments, earlier, times, [*times[1:], times[-1] - 1], nexts, strict=False))
+    earlier = [trace.before, *(m.noises for m in trace.moments[:-1])]
+    moves = list(zip(trace.moments, earlier, times, [*times[1:], times[-1] - 1], nexts, strict=True))
     n = len(moves)
     few = [moves[i] for i in dict.fromkeys((n // 2, n - 1, 0, n // 4, 3 * n // 4, n - 3, n - 2))]
     first_z = next(iter(trace.before[-1:]), None)
@@ -357,7 +357,7 @@ def _ddpm_walk(name: str, trace: Trace, more: Sequence[str]) -> Verdict:
     if found.worst > 1:
         return Verdict(name, "wrong", " ".join([*wrong, NONE_FITS]), tuple(named))
     wrong += [why(found.guess.mistakes)] if found.guess.mistakes else []
-    named = tuple(n if n in mistakes.MISTAKES else "timesteps" for n in named) + found.guess.mistakes
+    named = (*named, *found.guess.mistakes)
     return _sampled(name, trace, wrong, named, [f"Agrees in all {n} moves.", *words, *found.guess.words])
 
 

@@ -96,6 +96,12 @@ def noise(shape: Sequence[int], seeds: Sequence[int]) -> tuple[Tensor, list[torc
     return torch.cat([torch.randn(1, *shape, generator=g) for g in generators]), generators
 
 
+def noise_of(about: dict, x0: Tensor) -> Tensor:
+    """The seed's noise, the shape of x0 (1, C, H, W)."""
+    eps, _ = noise(x0.shape[1:], [about["seed"]])
+    return eps
+
+
 def under_guidance(cond: Callable[[], Denoiser], uncond: Callable[[], Denoiser], guidance_scale: float | Tensor) -> Denoiser:
     """The one policy: at scale 0 only the unconditional answer is asked for, at 1 only the conditional, else both.
 

@@ -13,6 +13,7 @@ from lessons_lib.lessons._common import (
     Opening,
     denoiser_of,
     noise,
+    noise_of,
     picture_of,
     prompt_of,
     seeds_of,
@@ -57,12 +58,6 @@ def about(model: Model, **chosen) -> dict:
 def noisy(model: Model, about: dict, x0: Tensor, t: int | None = None) -> Tensor:
     """x0 (1, C, H, W) noised to about["t"], or to another t, by the seed's noise."""
     return model.schedule.add_noise(x0, about["t"] if t is None else t, noise_of(about, x0))
-
-
-def noise_of(about: dict, x0: Tensor) -> Tensor:
-    """The seed's noise, the shape of x0 (1, C, H, W)."""
-    eps, _ = noise(x0.shape[1:], [about["seed"]])
-    return eps
 
 
 def walk(model: Model, about: dict, x0: Tensor) -> Iterator[Step]:

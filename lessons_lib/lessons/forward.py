@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lessons_lib.files import kept
-from lessons_lib.lessons._common import SEED, noise, settings
+from lessons_lib.lessons._common import SEED, noise_of, settings
 from lessons_lib.maths.images import to_uint8
 from lessons_lib.maths.schedule import Schedule
 from lessons_lib.sources import clean_picture
@@ -27,12 +27,6 @@ def walk(about: dict, x0: Tensor, timesteps: Sequence[int]) -> Tensor:
     """x0 (1, C, H, W) noised to each timestep, by the same noise: (len(timesteps), C, H, W)."""
     schedule, eps = SCHEDULES[about["schedule"]](), noise_of(about, x0)
     return torch.cat([schedule.add_noise(x0, t, eps) for t in timesteps])
-
-
-def noise_of(about: dict, x0: Tensor) -> Tensor:
-    """The seed's noise, the shape of x0 (1, C, H, W)."""
-    eps, _ = noise(x0.shape[1:], [about["seed"]])
-    return eps
 
 
 def own_snr(schedule: Schedule, x0: Tensor, t: int) -> float:

@@ -169,7 +169,7 @@ def effect_of_words(model: Model, num_images: int = 8) -> Iterator[dict]:
     made = drawn(model, prompts)
 
     def row(change: str, x: Tensor) -> dict:
-        right = (model.judge.read(x).argmax(1) == things).float().mean().item()
+        right = (model.judge.rank(x, things) == 0).float().mean().item()
         return {"change": change, "distance": metrics.mse(x, made).sqrt().mean().item(), "read right": right}
 
     yield row("as it is", made)
@@ -187,7 +187,7 @@ def held_out_against_taught(model: Model, num_images: int = 32) -> Iterator[dict
         of = pairs(num_images, held_out=held)
         things = torch.tensor([thing for thing, _ in of])
         right = [
-            (model.judge.read(x).argmax(1) == things).float().mean().item()
+            (model.judge.rank(x, things) == 0).float().mean().item()
             for x in (drawn(model, [caption(*p) for p in of]), true_pictures(of, model.shape[1]))
         ]
         yield {"pairs": name, "n": len(of), "read right": right[0], "real": right[1]}

@@ -24,11 +24,6 @@ DDIM, HEUN, DPM = "DDIM", "Heun", "DPM-Solver++(2M)"
 SOLVERS = (DDIM, HEUN, DPM)
 
 
-def calls_of(solver: str, moves: int) -> int:
-    """How often the network is asked on a walk of so many moves that ends at CLEAN: Heun asks twice a move, but for the last."""
-    return 2 * moves - 1 if _known(solver) == HEUN else moves
-
-
 def moves_of(solver: str, calls: int) -> int:
     """The moves that a solver makes of so many calls. Raises ValueError for a number that it cannot use up."""
     if calls < 1 or (_known(solver) == HEUN and calls % 2 == 0):

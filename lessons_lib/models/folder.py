@@ -96,9 +96,8 @@ def open_folder(folder: Path, *, name: str) -> Model:
 
     def looked_at(prompt: str, xt: Tensor, t: int) -> Attention:
         network, _, pipeline = opened()
-        tokenizer = pipeline.tokenizer
-        ids = tokenizer(prompt.lower().strip(), add_special_tokens=False, truncation=True).input_ids
-        pieces = tokenizer.convert_ids_to_tokens(ids)[: prompts.MAX_LENGTH - 1]
+        ids, mask = prompts.tokens(pipeline.tokenizer, [prompt])
+        pieces = pipeline.tokenizer.convert_ids_to_tokens(ids[0, : int(mask.sum()) - 1].tolist())  # all but the mark of the end
         return attention(pipeline.unet, network, pieces, encode(prompt), xt, t, _weights(folder / "unet"))
 
     return model_of(

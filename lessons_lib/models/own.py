@@ -206,7 +206,9 @@ def _sort_of(shape: Sequence[int], parameters: Sequence[str]) -> str:
     """What a layer is, by its weight."""
     if "running_mean" in parameters:
         return "normalisation"
-    return {4: f"convolution of {shape[2]} x {shape[3]}" if len(shape) == 4 else "", 2: "linear layer"}.get(len(shape), "layer")
+    if len(shape) == 4:
+        return f"convolution of {shape[2]} x {shape[3]}"
+    return "linear layer" if len(shape) == 2 else "layer"
 
 
 def _matched(given: dict[str, Tensor], wanted: dict[str, tuple[int, ...]], what: str) -> dict[str, str]:

@@ -62,7 +62,7 @@ def what_the_model_knows(slug: str) -> None:
 
 def how_it_learned() -> None:
     """The small model's training as its trainer logged it: the loss, and what the judge read of twenty fixed prompts."""
-    from lessons_lib.things import FOLDER, SHEET_PROMPTS
+    from lessons_lib.things import FOLDER
 
     try:
         log = [json.loads(line) for line in (FOLDER / "stage1" / "log.jsonl").read_text().splitlines()]
@@ -89,7 +89,7 @@ def how_it_learned() -> None:
             markers=True,
         )
     st.caption(
-        f"Written down by the trainer every dozen minutes: on the right, what the judge reads in the same {len(SHEET_PROMPTS)} prompts "
+        "Written down by the trainer every dozen minutes: on the right, what the judge reads in the same twenty prompts "
         "drawn from the same noise. The loss has long stopped falling fast when the first things can be recognised."
     )
 
