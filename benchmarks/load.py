@@ -64,11 +64,16 @@ class Seen:
 
 
 class Browser:
-    """One tab: what it sends, and the widgets it was shown last."""
+    """One tab: what it sends, and the widgets it was shown last.
 
-    def __init__(self, socket, port: int, seen: Seen, over: threading.Event):
+    replica: the cookie that a load balancer gave, "REPLICA=app0"; "" where there is none. said: how far its walk is, in words.
+    """
+
+    def __init__(self, socket, port: int, seen: Seen, over: threading.Event, replica: str = ""):
         self.socket, self.base, self.seen, self.over = socket, f"127.0.0.1:{port}", seen, over
-        self.page, self.query, self.session = "", "", ""
+        given = socket.response.headers.get_all("Set-Cookie") if socket.response else []
+        self.replica = next((c.partition(";")[0] for c in given if c.startswith("REPLICA=")), replica)
+        self.page, self.query, self.session, self.said = "", "", "", ""
         self.widgets: dict[str, list] = {}  # kind -> the protos that the last run drew
         self.files: list = []  # the page's buttons that download something
         self.steps = 0
@@ -108,7 +113,9 @@ class Browser:
         boundary = "----load"
         head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode()
         body = head + data + f"\r\n--{boundary}--\r\n".encode()
-        headers = {"Content-Type": f"multipart/form-data; boundary={boundary}", **self._xsrf()}
+        token = self._xsrf()
+        cookies = "; ".join(x for x in (f"_streamlit_xsrf={token}" if token else "", self.replica) if x)
+        headers = {"Content-Type": f"multipart/form-data; boundary={boundary}", "X-Xsrftoken": token, "Cookie": cookies}
         urlopen(Request(f"http://{self.base}{urls.upload_url}", body, headers, method="PUT"), timeout=PATIENCE).close()
 
         def fill(state) -> None:
@@ -119,14 +126,17 @@ class Browser:
 
         self._ask("uploads", fill)
 
-    def _xsrf(self) -> dict[str, str]:
-        """The token against forged requests, as a cookie and as a header."""
-        with urlopen(f"http://{self.base}/_stcore/health", timeout=PATIENCE) as answer:
+    def _xsrf(self) -> str:
+        """The token against forged requests, which goes back as a cookie and as a header."""
+        with self._get("/_stcore/health") as answer:
             found = re.search(r"_streamlit_xsrf=([^;]+)", " ".join(answer.headers.get_all("Set-Cookie", [])))
-        return {"Cookie": f"_streamlit_xsrf={found[1]}", "X-Xsrftoken": found[1]} if found else {}
+        return found[1] if found else ""
 
-    def fetch(self, button) -> None:
-        """Download a file that the page offers; it is made when it is asked for."""
+    def _get(self, path: str):
+        return urlopen(Request(f"http://{self.base}{path}", headers={"Cookie": self.replica}), timeout=PATIENCE)
+
+    def fetch(self, button) -> bytes:
+        """Download a file that the page offers; it is made when it is asked for. b"" if it cannot be made."""
         began, url = time.monotonic(), button.url
         if button.deferred_file_id:
             message = BackMsg()
@@ -140,10 +150,11 @@ class Browser:
             url = answer.deferred_file.url
             if answer.error_msg:
                 self.seen.wrong(f"{self.page}: {button.label}: {answer.error_msg}")
-                return
-        with urlopen(f"http://{self.base}{url}", timeout=PATIENCE) as answer:
-            answer.read()
+                return b""
+        with self._get(url) as answer:
+            read = answer.read()
         self.seen.add("downloads", time.monotonic() - began)
+        return read
 
     def _ask(self, kind: str, fill: Callable | None = None) -> None:
         message = BackMsg()
@@ -172,7 +183,7 @@ class Browser:
             if what == "download_button":
                 self.files.append(element.download_button)
             if what == "progress" and element.progress.text.startswith("step "):
-                self.steps += 1
+                self.steps, self.said = self.steps + 1, element.progress.text
         if kind == "script_finished" and message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
             return True
         return None
@@ -280,9 +291,11 @@ def wanders(tab: Browser, rng: random.Random) -> Iterator[float]:
 PEOPLE = (walks, moves, uploads, draws, saves, wanders)
 
 
-def connected(port: int):
-    """A websocket to the app, open within `with`."""
-    return connect(f"ws://127.0.0.1:{port}/_stcore/stream", subprotocols=["streamlit"], max_size=None)
+def connected(port: int, replica: str = "", path: str = ""):
+    """A websocket to the app, open within `with`. replica: a load balancer's cookie. path: what stands before the app's own paths."""
+    cookie = {"Cookie": replica} if replica else {}
+    url = f"ws://127.0.0.1:{port}{path}/_stcore/stream"
+    return connect(url, subprotocols=["streamlit"], max_size=None, additional_headers=cookie)
 
 
 def live(port: int, person: Callable, number: int, seen: Seen, over: threading.Event) -> None:

@@ -22,6 +22,15 @@ HEADS = (1, 2, 3, 4, 5, 6, 8)
 _growing: ContextVar[bool] = ContextVar("growing", default=False)  # True while a plot is drawn anew with every point
 
 
+def _plotly():
+    """Plotly's figures, imported with the first plot. pandas comes first: Plotly looks at it if anybody began to import it, and
+    one of ten sessions that opened a fresh server at once met it half imported."""
+    import pandas  # noqa: F401
+    import plotly.graph_objects as go
+
+    return go
+
+
 def _chart(fig, key: str) -> None:
     """Show a figure that a finger scrolls past: dragging on it would zoom instead."""
     fig.update_layout(dragmode=False)
@@ -47,7 +56,7 @@ def line_plot(
 
     lines: {name: (xs, ys)}; x, y: axis titles.
     """
-    import plotly.graph_objects as go
+    go = _plotly()
 
     fig = go.Figure()
     for i, (name, (xs, ys)) in enumerate(lines.items()):
@@ -133,7 +142,7 @@ def ordinal(rank: int) -> str:
 
 def bars(found: Sequence, seeds: Sequence[int], names: tuple[str, str], key: str) -> None:
     """Both readings of every picture side by side, best picture first; the rank stands on each bar."""
-    import plotly.graph_objects as go
+    go = _plotly()
 
     order = sorted(range(len(found)), key=lambda i: -found[i].score)
     fig = go.Figure()
@@ -165,7 +174,7 @@ def bars(found: Sequence, seeds: Sequence[int], names: tuple[str, str], key: str
 
 def heatmap(z: np.ndarray, x: Sequence, y: Sequence, x_title: str, y_title: str, key: str, *, middle: float, mark=None) -> None:
     """Numbers as colour, white at `middle`. z: (len(y), len(x)). mark: a place on the x axis."""
-    import plotly.graph_objects as go
+    go = _plotly()
 
     fig = go.Figure(go.Heatmap(z=z, x=list(x), y=list(y), colorscale="RdBu_r", zmid=middle, colorbar={"thickness": 10}))
     if mark is not None:
