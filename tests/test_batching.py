@@ -17,6 +17,8 @@ from lessons_lib.models import batching
 from lessons_lib.models.batching import MAX_BATCH, Batched
 from lessons_lib.models.precision import autocast_dtype
 
+pytestmark = pytest.mark.alone
+
 
 class Network:
     """eps = xt * condition + t, and a note of every batch. A condition of 13 is an error; 99 takes a while."""

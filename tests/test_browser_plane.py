@@ -41,6 +41,7 @@ def middle(page: Page, selector: str) -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
+@pytest.mark.alone
 def test_time_dragged_by_hand_changes_the_picture_at_every_frame(browser_page, app_url):
     page = browser_page
     opened(page, app_url, at="1")

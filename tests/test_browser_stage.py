@@ -49,6 +49,7 @@ def test_what_the_browser_mixes_is_what_add_noise_gives(browser_page, app_url, t
     assert np.array_equal(pixels(browser_page, CANVAS), noised(t))
 
 
+@pytest.mark.alone
 def test_the_picture_follows_the_slider_while_it_is_dragged(browser_page, app_url):
     page = browser_page
     visit(page, app_url, "forward")

@@ -157,6 +157,7 @@ def visitors(fleet):
 
 @needs_haproxy
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.browser
 def test_a_replica_is_killed_mid_walk_and_its_browsers_are_back_on_the_other(fleet, visitors, chromium):
     """Ten visitors walk, and a browser with them. Those whose replica dies see the same view again; the others notice nothing."""
@@ -242,6 +243,7 @@ def test_a_replica_is_killed_mid_walk_and_its_browsers_are_back_on_the_other(fle
 
 @needs_haproxy
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_training_is_found_steered_and_continued_from_the_other_replica(fleet):
     """Started on one, paused, taken up and stopped on the other; a rolling restart of both disturbs neither it nor a visitor."""
     first, other = Visitor(fleet.port, 0), Visitor(fleet.port, 1)

@@ -129,6 +129,7 @@ def test_another_film_is_sent_anew_and_a_pixel_needs_no_frame():
     assert len(pngs) == 16
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("slug", "most"), [("time", 0.2 / 2.9), pytest.param("class", 0.2 / 7.0, marks=pytest.mark.slow)])
 def test_a_widget_touched_after_300_steps_costs_little(slug, most):
     """0.2 s of processor where the filmstrip alone took 2.9 s and 7.0 s, as ratios to that way, and less than 1 MB."""
