@@ -1,7 +1,7 @@
 from lessons_lib import plan
 from lessons_lib.catalogue import PARTS, lesson, written
 from lessons_lib.files.film import Film, opening_path
-from lessons_lib.ui import browser, class_link, page
+from lessons_lib.ui import controls, hand_in, page
 from lessons_lib.ui.filmstrip import hero
 from lessons_lib.ui.pictures import card
 from lessons_lib.ui.playground import warm
@@ -10,7 +10,7 @@ with page.lesson_page("home"):
     import streamlit as st
 
     page.style("home")
-    if (found := class_link.follow(st.query_params.get("c", ""))) is not None:
+    if (found := controls.follow(st.query_params.get("c", ""))) is not None:
         st.switch_page(lesson(found[0]).file, query_params=found[1])
 
     names = [n for n in ("emoji", "mnist") if opening_path("hero", n).exists()]
@@ -42,7 +42,7 @@ with page.lesson_page("home"):
                     picture = card(one.slug)
                     if picture is not None:
                         st.image(picture[0], alt=picture[1], width="stretch")
-                    mark = ":material/check_circle:" if one.slug in browser.done() else None
+                    mark = ":material/check_circle:" if one.slug in hand_in.done() else None
                     page.link_to(one, f"**{one.title}**", mark)
                     st.caption(f"{one.summary} {one.minutes} minutes.")
     st.download_button(

@@ -18,6 +18,7 @@ ROOMS = {
     "lessons_lib/checking": "a student's code against every right way and every classic mistake",
     "lessons_lib/lessons": "one file a lesson: settings, walk, what the page opens with, measures, card",
     "lessons_lib/ui": "streamlit only",
+    "lessons_lib/ui/lessons": "what one lesson alone has on its page, a file a lesson",
 }
 BEFORE = {
     "Home.py": "the contents page: the map of the lessons",

@@ -19,7 +19,7 @@ PIPELINE = {
     "walk": "again",
     "picture": "picture",
 }
-"""The parts of the machine, in the order in which its picture has them: key -> words. See ui/pipeline.py."""
+"""The parts of the machine, in the order in which its picture has them: key -> words. See ui/page.py."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ with page.lesson_page("bugs") as lesson:
         from lessons_lib.lessons import bugs
         from lessons_lib.maths import metrics
         from lessons_lib.maths.images import to_uint8
-        from lessons_lib.ui import bug_lab
+        from lessons_lib.ui.lessons import bugs as verdicts
 
     with place.container():
         page.idea(
@@ -52,8 +52,8 @@ with page.lesson_page("bugs") as lesson:
                 f"{ink[0]:.3f} and {ink[1]:.3f}. The judge that reads the digits must always choose one, even of noise."
             )
     with settings_place:
-        bug_lab.verdict(case, number)
-        score.caption(bug_lab.score())
+        verdicts.verdict(case, number)
+        score.caption(verdicts.score())
     following = number % len(bugs.CASES) + 1
     tabs = stage.below(lesson.slug, "Things to try", bad is not None and "The walk that went wrong, step by step", "Code")
     with tabs["Things to try"]:

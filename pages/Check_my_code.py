@@ -1,8 +1,8 @@
 """Check my code: a student's own functions, checked by what they did; their code is never seen."""
 
+from lessons_lib.typed import as_typed
 from lessons_lib.ui import page, stage
 from lessons_lib.ui.playground import meanwhile
-from lessons_lib.ui.typed import as_typed
 
 with page.lesson_page("check") as lesson:
     import streamlit as st

@@ -30,8 +30,8 @@ with page.lesson_page("forward") as lesson:
         from lessons_lib.lessons import forward
         from lessons_lib.maths.images import to_uint8
         from lessons_lib.maths.schedule import Schedule
-        from lessons_lib.ui.live_noise import live_noise
-        from lessons_lib.ui.sources import pick_picture
+        from lessons_lib.ui.originals import pick_picture
+        from lessons_lib.ui.pictures import live_noise
 
     default = forward.about()
     settings, picture = stage.columns()

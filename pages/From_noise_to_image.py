@@ -29,7 +29,7 @@ with page.lesson_page("sampling", models=None) as lesson:
         from lessons_lib.lessons._common import from_noise, seeds_of
         from lessons_lib.maths.samplers import move, sample
         from lessons_lib.models.opening import open_model
-        from lessons_lib.ui.typed import as_typed
+        from lessons_lib.typed import as_typed
 
         model = open_model(name)
     warm(name)

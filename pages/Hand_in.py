@@ -8,8 +8,8 @@ with page.lesson_page("hand_in") as lesson:
     from lessons_lib.catalogue import PARTS, YEARS, written
     from lessons_lib.catalogue import lesson as lesson_of
     from lessons_lib.files import decoders
-    from lessons_lib.ui import browser, hand_in, save, stamp
-    from lessons_lib.ui.typed import as_typed
+    from lessons_lib.typed import as_typed
+    from lessons_lib.ui import hand_in, save, stamp
 
     page.idea(
         "Everything you computed in the lessons gathers here by itself, beside what the course wants to see: pictures, captions, "
@@ -53,7 +53,7 @@ with page.lesson_page("hand_in") as lesson:
         )
     if nothing:
         st.info("Nothing yet: open a lesson, press **Run**, and come back.", icon=":material/play_arrow:")
-    if browser.kept().failed:
+    if hand_in.kept().failed:
         st.warning(
             "This browser keeps nothing (a private window?): save the ZIP before you close this tab.", icon=":material/warning:"
         )
@@ -106,7 +106,7 @@ with page.lesson_page("hand_in") as lesson:
             name, found = hand_in.from_zip(given.getvalue())
             fresh = [r for r in found if r.slug not in records]
             records.update({r.slug: r for r in fresh})
-            browser.kept().taken |= {r.slug for r in fresh}
+            hand_in.kept().taken |= {r.slug for r in fresh}
             kept = f"; {len(found) - len(fresh)} are here already and stay as they are" if len(fresh) < len(found) else ""
             st.session_state["hand_in_taken"] = f"{len(fresh)} lessons taken back{kept}."
             st.rerun()
@@ -114,4 +114,4 @@ with page.lesson_page("hand_in") as lesson:
         st.markdown(
             "On a machine that others use, too: take the ZIP first. Work, notes and marks are then gone from this browser."
         )
-        st.button("Forget my work", key="hand_in_forget", on_click=browser.forget, icon=":material/delete:")
+        st.button("Forget my work", key="hand_in_forget", on_click=hand_in.forget, icon=":material/delete:")

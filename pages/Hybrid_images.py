@@ -29,7 +29,7 @@ with page.lesson_page("hybrids", models=None) as lesson:
         from lessons_lib.maths.denoisers import hybrid
         from lessons_lib.maths.images import blur, log_spectrum, lowpass, to_uint8
         from lessons_lib.models.opening import open_model
-        from lessons_lib.ui.drag_picture import drag_picture
+        from lessons_lib.ui.pictures import drag_picture
 
         model = open_model(name)
     warm(name)

@@ -30,7 +30,7 @@ with page.lesson_page("sdedit", models=None) as lesson:
         from lessons_lib.maths import metrics
         from lessons_lib.maths.images import to_uint8
         from lessons_lib.models.opening import open_model
-        from lessons_lib.ui.sources import pick_picture
+        from lessons_lib.ui.originals import pick_picture
 
         model = open_model(name)
     warm(name)

@@ -29,8 +29,7 @@ with page.lesson_page("inpainting", models=None) as lesson:
         from lessons_lib.maths.images import to_uint8
         from lessons_lib.maths.samplers import inpaint
         from lessons_lib.models.opening import open_model
-        from lessons_lib.ui.canvas import mask_on
-        from lessons_lib.ui.sources import pick_picture
+        from lessons_lib.ui.originals import mask_on, pick_picture
 
         model = open_model(name)
     warm(name)

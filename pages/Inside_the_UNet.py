@@ -1,6 +1,7 @@
 """Inside the UNet: every block and feature map, measured by hooks on the network that runs."""
 
-from lessons_lib.ui import controls, digits, page, pictures, plots, stage, unet
+from lessons_lib.ui import controls, digits, page, pictures, plots, stage
+from lessons_lib.ui.lessons import unet
 from lessons_lib.ui.playground import meanwhile
 
 NETWORKS = ("one_step", "time_conditioned", "class_conditioned", "flow_matching")

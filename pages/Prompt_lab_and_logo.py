@@ -29,9 +29,9 @@ with page.lesson_page("prompts", models=None) as lesson:
         from lessons_lib.maths.images import blur
         from lessons_lib.models.names import available
         from lessons_lib.models.opening import open_model
-        from lessons_lib.ui.drag_picture import drag_picture
-        from lessons_lib.ui.typed import quoted
-        from lessons_lib.ui.words import embeddings_of_ones_own, how_it_learned, print_size, what_the_model_knows
+        from lessons_lib.typed import quoted
+        from lessons_lib.ui.lessons.prompts import embeddings_of_ones_own, how_it_learned, print_size, what_the_model_knows
+        from lessons_lib.ui.pictures import drag_picture
 
         model = open_model(name)
     warm(name)

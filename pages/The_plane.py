@@ -1,6 +1,7 @@
 """The plane: diffusion, flow matching and guidance where every answer is known, all of it drawn by the browser."""
 
-from lessons_lib.ui import page, plane
+from lessons_lib.ui import page
+from lessons_lib.ui.lessons import plane
 
 with page.lesson_page("plane") as lesson:
     import streamlit as st

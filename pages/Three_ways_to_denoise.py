@@ -34,8 +34,8 @@ with page.lesson_page("denoise", models=None) as lesson:
         from lessons_lib.maths.images import from_uint8, to_uint8
         from lessons_lib.maths.samplers import sample
         from lessons_lib.models.opening import open_model
-        from lessons_lib.ui.live_noise import live_noise
-        from lessons_lib.ui.sources import pick_picture
+        from lessons_lib.ui.originals import pick_picture
+        from lessons_lib.ui.pictures import live_noise
 
         model = open_model(name)
     warm(name)

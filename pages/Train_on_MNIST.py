@@ -1,6 +1,6 @@
 """Train on MNIST: start, watch and steer a training; a race of two optimisers."""
 
-from lessons_lib.ui import browser, controls, page, plots, stage, view
+from lessons_lib.ui import controls, hand_in, page, plots, stage, view
 from lessons_lib.ui.playground import meanwhile
 
 EXAMPLE = "example"  # in the place of a run's id: the cached one
@@ -63,7 +63,7 @@ with page.lesson_page("train") as lesson:
         from lessons_lib.training.digits import train
         from lessons_lib.ui.training import one_sentence, own_pictures_in_view, show_kept, show_run
 
-    own = browser.kept().keys  # of the runs that this browser started
+    own = hand_in.kept().keys  # of the runs that this browser started
     if (run := view.extra("run")) and view.view().secret:
         own.setdefault(run, view.view().secret)
     if not run and (run := next((r for r in runs.last_runs(50) if r in own), "")):

@@ -39,7 +39,7 @@ with page.lesson_page("anagrams", models=None) as lesson:
         from lessons_lib.maths.images import to_uint8
         from lessons_lib.maths.views import VIEWS
         from lessons_lib.models.opening import open_model
-        from lessons_lib.ui.drag_picture import drag_picture
+        from lessons_lib.ui.pictures import drag_picture
 
         model = open_model(name)
     warm(name)

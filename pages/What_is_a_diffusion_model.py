@@ -1,7 +1,7 @@
 """What a diffusion model is: the whole machine as one moving picture, before any symbol."""
 
 from lessons_lib.ui import controls, page, pictures
-from lessons_lib.ui.pipeline import pipeline
+from lessons_lib.ui.page import pipeline
 
 NOISES = ["this noise", "another noise"]
 

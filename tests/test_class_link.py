@@ -6,7 +6,7 @@ import pytest
 
 from lessons_lib import links
 from lessons_lib.catalogue import written
-from lessons_lib.ui import class_link
+from lessons_lib.ui import controls
 from tests.pages import address, follow, opened
 
 QUICK = ("forward", "one_step", "flow", "check")
@@ -43,8 +43,8 @@ def test_old_links_make_room_and_too_long_ones_are_refused(tmp_path, monkeypatch
 
 def test_a_short_address_opens_the_lesson_as_it_was_set(tmp_path, monkeypatch):
     monkeypatch.setattr(links, "find", lambda code: ("forward", "t=321&lock=t&present=1") if code == "abcdef" else None)
-    assert class_link.follow("abcdef") == ("forward", {"t": "321", "lock": "t", "present": "1"})
-    assert class_link.follow("nothing") is None
+    assert controls.follow("abcdef") == ("forward", {"t": "321", "lock": "t", "present": "1"})
+    assert controls.follow("nothing") is None
     at = opened("home", c="abcdef")
     assert not at.exception
     assert at.title[0].value == "Forward noising"

@@ -8,7 +8,8 @@ from PIL import Image
 
 from lessons_lib.lessons._readings import Readings, read_both
 from lessons_lib.models.names import available
-from lessons_lib.ui import pictures, words
+from lessons_lib.ui import pictures
+from lessons_lib.ui.lessons import prompts
 from tests.pages import opened, press
 
 MODELS = [m for m in ("mnist", "emoji") if m in available()]
@@ -113,11 +114,11 @@ def test_unknown_words_are_named_with_near_ones():
 
 def test_search_ranks_the_name_itself_first_then_keywords_then_near_names():
     names, keywords = ["caterpillar", "cat", "dog"], [("worm",), ("kitty",), ("puppy",)]
-    assert words.found_among("cat", names, keywords) == [1, 0]
-    assert words.found_among("pup", names, keywords) == [2]
-    assert words.found_among("caterpilar", names, keywords) == [0]
-    assert words.found_among("  ", names, keywords) == []
-    assert words.found_among("qqqq", names, keywords) == []
+    assert prompts.found_among("cat", names, keywords) == [1, 0]
+    assert prompts.found_among("pup", names, keywords) == [2]
+    assert prompts.found_among("caterpilar", names, keywords) == [0]
+    assert prompts.found_among("  ", names, keywords) == []
+    assert prompts.found_among("qqqq", names, keywords) == []
 
 
 def upload(at, content: bytes, name="mine.pt"):
@@ -172,7 +173,7 @@ def test_own_embeddings_speak_for_this_session_alone():
 
 def test_print_size_is_sharp_and_says_what_made_it():
     picture = (torch.rand(1, 3, 32, 32) * 255).to(torch.uint8).numpy()
-    from lessons_lib.ui.words import logo_png
+    from lessons_lib.ui.lessons.prompts import logo_png
 
     png = Image.open(io.BytesIO(logo_png(picture, {"seed": 183, "logo_far": "a café"})))
     assert png.size == (2400, 2400)

@@ -12,7 +12,7 @@ from lessons_lib.lessons import what
 from lessons_lib.lessons._common import made_so, noise, picture_of
 from lessons_lib.maths.images import eps_picture, to_uint8
 from lessons_lib.models.opening import open_model
-from lessons_lib.ui.pipeline import in_one_line
+from lessons_lib.ui.page import in_one_line
 from tests.pages import opened
 
 MODELS = ["emoji", "mnist"]

@@ -11,9 +11,9 @@ from markdown_it import MarkdownIt
 from PIL import Image
 
 from lessons_lib.models.names import available
+from lessons_lib.typed import as_typed, quoted, sentence, visible
 from lessons_lib.ui import hand_in, save
 from lessons_lib.ui.pictures import in_lines
-from lessons_lib.ui.typed import as_typed, quoted, sentence, visible
 from tests.browsing import open_tab, visit
 from tests.pages import captions, opened, press
 

@@ -16,8 +16,8 @@ from lessons_lib.files import decoders
 from lessons_lib.files.film import Film, opening_path
 from lessons_lib.files.pictures import picture_of
 from lessons_lib.test_digits import OF_EACH, shown_digits
+from lessons_lib.typed import as_typed, sentence, visible
 from lessons_lib.ui import controls, pictures, plots, save, stage, view
-from lessons_lib.ui.typed import as_typed, sentence, visible
 
 WORDS = {
     "one_step": "one-step denoiser",
@@ -49,9 +49,9 @@ def digit_in_view(page: str, default: int = 7) -> tuple[np.ndarray, str]:
 def drawing(page: str) -> tuple[np.ndarray, str] | None:
     """(1, 1, 28, 28) uint8, 255 is ink, of what the learner drew, and what to call it; None while nothing is drawn."""
     from lessons_lib.maths.images import to_uint8
-    from lessons_lib.ui import canvas
+    from lessons_lib.ui import originals
 
-    drawn = canvas.drawing(page, (1, 28, 28))
+    drawn = originals.drawing(page, (1, 28, 28))
     return None if drawn is None else (to_uint8(drawn[0]).numpy(), drawn[1])
 
 

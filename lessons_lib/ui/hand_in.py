@@ -1,7 +1,11 @@
-"""Hand in: what a learner made in the lessons, on the course's checklist, as one HTML file and a ZIP.
+"""A learner's work: kept in their own browser, and handed in.
 
 Every lesson leaves here what it shows as soon as the learner did something on it; the last showing counts. Opening a page is
-nothing. It is kept in the learner's browser (see browser). The ZIP holds it all, and takes it back on another machine.
+nothing. The server asks the browser once a session what it keeps, so that a reload, a closed tab and a new link lose nothing:
+notes, marks, work, and the keys to trainings. From then on the browser writes down what changes. It is kept on the learner's
+machine alone. Without JavaScript, or in a private window, a session keeps its work for as long as it lives.
+
+The hand-in is one HTML file on the course's checklist, and a ZIP that holds it all, and takes it back on another machine.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -26,6 +31,7 @@ from lessons_lib.files import decoders
 from lessons_lib.files.pictures import with_text
 from lessons_lib.models import used
 from lessons_lib.ui import save, stamp, view
+from lessons_lib.ui.components import component
 
 DELIVERABLES = {year: {x.slug: x.wanted_in(year) for x in LESSONS if x.wanted_in(year)} for year in YEARS}
 """year -> lesson -> what the course wants of it in that year."""
@@ -188,3 +194,78 @@ def _record(r: dict) -> Record:
     if not asked_in(record.slug) or not record.link.startswith(("http://", "https://")) and record.link:
         raise ValueError("no such lesson")
     return record
+
+
+# --- the browser keeps it -----------------------------------------------------------------------------------------------
+
+_KEEPER = component("keeper")
+SMALL, ALL = "small", "all"  # what the browser is asked for: all but records, or all
+
+
+@dataclass
+class Kept:
+    """What this session knows of its browser.
+
+    read: what it was asked for so far. done: slug -> day, of lessons whose records may still lie in the browser. keys: training
+    run -> the secret that steers it, newest last. taken: records that came from a file and are to be written down. forget: how
+    often everything was to be forgotten. failed: why the browser keeps nothing.
+    """
+
+    read: str = ""
+    done: dict[str, str] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+    forget: int = 0
+    failed: str = ""
+
+
+def kept() -> Kept:
+    """This session's."""
+    return st.session_state.setdefault("_kept", Kept())
+
+
+def done() -> set[str]:
+    """The lessons with work of the learner's, in this session or kept in the browser."""
+    return set(kept().done) | set(records())
+
+
+def forget() -> None:
+    """Forget all work, here and in the browser: for the next one who sits at this machine. A button's callback."""
+    k = kept()
+    st.session_state["_kept"] = Kept(read=ALL, forget=k.forget + 1)
+    records().clear()
+    for key in [k for k in st.session_state if str(k).endswith("_notes")]:
+        st.session_state[key] = ""
+
+
+def keep(slug: str) -> None:
+    """At a page's end: mount what talks to the browser."""
+    k, ask = kept(), ALL if slug == "hand_in" else SMALL
+    put: dict[str, Any] = {}
+    if k.read:  # not before: an empty session must not overwrite what is there
+        if (notes := f"{slug}_notes") in st.session_state:
+            put[f"notes/{slug}"] = st.session_state[notes]
+        for made in {slug, *k.taken} & set(records()):
+            record = records()[made]
+            put[f"record/{made}"], put[f"done/{made}"] = asdict(record), record.made
+        put |= {f"run/{run}": key for run, key in k.keys.items()}
+    asked = "" if k.read in (ALL, ask) else ask
+    with st.container(key="keeper"):
+        _KEEPER(key="browser", data={"put": put, "ask": asked, "forget": k.forget}, on_found_change=_found)
+
+
+def _found() -> None:
+    """The browser says what it keeps. What this session made meanwhile stays."""
+    found = st.session_state["browser"].found or {}
+    k = kept()
+    k.read, k.failed = (found.get("asked", SMALL), str(found.get("failed", "")))
+    for name, value in dict(found.get("entries", {})).items():
+        kind, _, rest = name.partition("/")
+        if kind == "notes" and isinstance(value, str) and not st.session_state.get(f"{rest}_notes"):
+            st.session_state[f"{rest}_notes"] = value[: save.MAX_NOTES]
+        elif kind == "done" and isinstance(value, str):
+            k.done[rest] = value
+        elif kind == "run" and isinstance(value, str):
+            k.keys = {rest: value, **k.keys}
+        elif kind == "record" and rest not in records():
+            take_back(value)

@@ -7,22 +7,24 @@ import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import streamlit as st
 
 from lessons_lib import memory, plan, serving
-from lessons_lib.catalogue import HOME, PARTS, Lesson, lesson, written
+from lessons_lib.catalogue import HOME, PARTS, PIPELINE, Lesson, lesson, written
 from lessons_lib.errors import LessonsError
+from lessons_lib.files.film import Film
+from lessons_lib.files.pictures import picture_of, to_data_url
 from lessons_lib.glossary import explained
 from lessons_lib.models import used
 from lessons_lib.questions import QUESTIONS
-from lessons_lib.ui import browser, class_link, hand_in, save, stamp, view, waiting
+from lessons_lib.typed import sentence
+from lessons_lib.ui import controls, hand_in, save, stamp, view
 from lessons_lib.ui.components import component, read
 from lessons_lib.ui.controls import model_name
-from lessons_lib.ui.pipeline import in_one_line
-from lessons_lib.ui.quiz import quiz
-from lessons_lib.ui.typed import sentence
 
 log = logging.getLogger(__name__)
 serving.begin()  # by the first page of the process, before torch is imported
@@ -63,7 +65,7 @@ def lesson_page(slug: str, *, models: Sequence[str] | None = ()) -> Iterator[Les
     view.mount()
     _KEYS(key="keys", data={})
     save.begin()
-    waiting.begin()
+    controls.begin()
     stamp.begin(slug, has_model=models != ())
     with st.sidebar:
         if models != ():
@@ -96,10 +98,10 @@ def lesson_page(slug: str, *, models: Sequence[str] | None = ()) -> Iterator[Les
         help = "every control of this lesson back to what it was at first; `Run` shows it"
         place.button("Reset", key="reset", on_click=view.reset, icon=":material/restart_alt:", help=help)
     _footer(this, lambda: used.hashes(files) or stamp.hashes(slug, model))
-    if slug in browser.done():  # perhaps since this run of the page
+    if slug in hand_in.done():  # perhaps since this run of the page
         link_to(this, icon=DONE, place=mark)
     view.end(whole=whole)
-    browser.keep(slug)
+    hand_in.keep(slug)
 
 
 def _title(this: Lesson) -> st.delta_generator.DeltaGenerator:
@@ -131,7 +133,7 @@ def tell(error: LessonsError, where: str) -> None:
 
 def _list_of_lessons(this: Lesson) -> st.delta_generator.DeltaGenerator:
     """All lessons, those done marked. Returns the place of this lesson's line."""
-    done, mark = browser.done(), st.empty()
+    done, mark = hand_in.done(), st.empty()
     link_to(HOME, "All lessons", ":material/home:")
     for part, title in PARTS.items():
         lessons = [x for x in written() if x.part == part]
@@ -166,7 +168,7 @@ def _footer(this: Lesson, weights: Callable[[], dict[str, str]]) -> None:
             _COPY(key="copy_link", data={})
             on = {**view.link_here(this.slug), "present": "1"}
             st.page_link(this.file, label="Present", icon=":material/present_to_all:", query_params=on)
-            class_link.builder(this)
+            controls.class_link(this)
         if missing := view.view().not_held:
             st.caption(f"No link can hold {' and '.join(missing)}: whoever opens it is asked for one.")
         left, right = st.columns(2)
@@ -191,7 +193,7 @@ def _present_bar(this: Lesson) -> None:
         if place.open:
             with place:
                 query = {k: x for k, x in view.link(this.slug).items() if k != "present"}
-                class_link.qr(address := class_link.address_of(this, query), wide=420)
+                controls.qr(address := controls.address_of(this, query), wide=420)
                 st.markdown(f"**{address}**")
         with st.container(key="present_exit", width="content"):
             off = {k: x for k, x in here.items() if k != "present"}
@@ -278,3 +280,65 @@ def things_to_try(this: Lesson, links: Sequence[tuple], *, titled: bool = True) 
 
 
 _COPY, _KEYS = component("copy_link"), component("keys")
+
+
+# --- the whole machine as one picture -----------------------------------------------------------------------------------
+
+_PIPELINE = component("pipeline")
+
+
+def _url(picture: np.ndarray) -> str:
+    return to_data_url(picture_of(picture[None], 1))
+
+
+def pipeline(walk: Film, training: Film, which: int, words: str) -> None:
+    """The moving picture: a kept walk from noise, and below it what training asks.
+
+    Args: walk: with all of xt and eps. which: of its pictures. words: that picture's prompt.
+    training: a frame a question: xt are the noised picture and the picture, eps the network's answer and the true noise.
+    """
+    names = [name.partition(" ")[2] for name in training.about["pictures"].split(", ")]
+    lessons = [
+        {"name": name, "mixed": _url(xt[0]), "real": _url(xt[1]), "guess": _url(eps[0]), "added": _url(eps[1])}
+        for name, xt, eps in zip(names, training.xt, training.eps, strict=False)
+    ]
+    frames = [_url(x[which]) for x in walk.frames()]
+    answers = [_url(x[which]) for x in walk.eps]
+    for i in sorted({0, len(frames) // 3, len(frames) - 1}):
+        said = f"{words}: {'pure noise' if i == 0 else f'after {i} steps'}"
+        save.note("picture", frames[i], caption=said, alt=said, width=160)
+    data = {"frames": frames, "answers": answers, "index": walk.index, "total": walk.total, "words": words, "lessons": lessons}
+    with st.container(key="stage"):
+        _PIPELINE(key="pipeline", data=data)
+
+
+def in_one_line(lesson: Lesson) -> str:
+    """The pipeline as one line of HTML, the lesson's parts lit; it says them to a screen reader. "" for a lesson of none."""
+    if not lesson.parts:
+        return ""
+    drawn = ""
+    for key, words in PIPELINE.items():
+        joint = "" if not drawn else "<i>·</i>" if key == "words" else "<i>→</i>"  # what trains it, and what it then does
+        lit = ' class="lit"' if key in lesson.parts else ""
+        drawn += f"{joint}<span{lit}>{html.escape(words)}</span>"
+    here = " and ".join(PIPELINE[key] for key in lesson.parts)
+    return (
+        f'<div class="pipeline-line" role="img" aria-label="The part of the machine in this lesson: {html.escape(here, quote=True)}">'
+        f'<div aria-hidden="true">{drawn}</div></div>'
+    )
+
+
+# --- questions that judge -----------------------------------------------------------------------------------------------
+
+_QUIZ = component("quiz")
+
+
+def quiz(slug: str, *, poll: bool) -> None:
+    """Draw a lesson's questions, if it has some. poll: count hands in place of judging one person's choice."""
+    questions = QUESTIONS.get(slug, ())
+    if not questions:
+        return
+    for question in questions:
+        options = "\n".join(f"- {option}" for option in question.options)
+        save.note("text", f"**{question.text}**\n\n{options}")
+    _QUIZ(key=f"{slug}_quiz", data={"slug": slug, "poll": poll, "questions": [asdict(q) for q in questions]})

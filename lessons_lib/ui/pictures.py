@@ -1,11 +1,15 @@
-"""Pictures on the page: one, a row of them, a contact sheet to choose from; what made them, what is read in them, downloads."""
+"""Pictures on the page: one, a row, a contact sheet, one that follows a slider or the hand; what made them, what is read in them."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
+import struct
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
@@ -14,9 +18,15 @@ from PIL import Image
 from lessons_lib.files import figures, kept
 from lessons_lib.files.film import Film
 from lessons_lib.files.pictures import enlarge, picture_of, png_url, to_data_url, to_gif, to_png
+from lessons_lib.typed import as_typed, quoted
 from lessons_lib.ui import controls, save, stamp
+from lessons_lib.ui.components import component
 from lessons_lib.ui.plots import ordinal, save_figure
-from lessons_lib.ui.typed import as_typed, quoted
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from lessons_lib.maths.schedule import Schedule
 
 
 def describe(about: dict) -> str:
@@ -213,3 +223,103 @@ def downloads(film: Film, name: str, *, columns: int = 8) -> None:
         st.download_button("Walk (GIF)", gif, f"{name}.gif", "image/gif", key=f"{name}_gif", on_click="ignore", icon=icon)
         drawn = {"the walk": lambda: figures.strip(film, columns), "the pictures": lambda: figures.Grid(film.final, (), columns)}
         save_figure(drawn, f"{name}_figure", name, said)
+
+
+# --- a picture that follows the slider of t -----------------------------------------------------------------------------
+
+_NOISE = component("live_noise")
+
+
+def live_noise(
+    x0: Tensor,
+    eps: Tensor,
+    schedule: Schedule,
+    *,
+    slider: str,
+    row: str,
+    index: int,
+    caption: str,
+    key: str,
+    ts: Sequence[int] | None = None,
+    low: float = 0,
+    step: float = 1,
+    numbers: bool = True,
+) -> None:
+    """Draw x_t over picture `index` of a row, as the slider stands, and its numbers below. No request while it is dragged.
+
+    Args: x0, eps: (1, C, H, W). slider: the key of t's slider. row: the key of the row of pictures (pictures.in_a_row). caption: of
+    the picture, with "{t}" for the timestep. ts: the timestep at each of the slider's places, which begin at `low`, `step` apart; by default
+    the slider is t itself. numbers: show alpha_bar, SNR and correlation. The arrays are sent once a session; a browser that has lost them asks.
+    """
+    table = schedule.alphas_cumprod.numpy().astype("<f8").tobytes()
+    arrays = table + np.concatenate([x0.numpy().ravel(), eps.numpy().ravel()]).astype("<f4").tobytes()
+    header = {
+        "id": hashlib.sha1(arrays).hexdigest()[:16],
+        "shape": x0.shape[1:],
+        "T": schedule.T,
+        "variance": x0.var(correction=0).item(),
+        "slider": slider,
+        "row": row,
+        "index": index,
+        "caption": caption,
+        "ts": ts,
+        "low": low,
+        "step": step,
+        "numbers": numbers,
+    }
+    asked = st.session_state.pop(f"{key}_asked", None)
+    sent = st.session_state.get(f"{key}_sent")
+    st.session_state[f"{key}_sent"] = header["id"]
+
+    def wanted() -> None:
+        st.session_state[f"{key}_asked"] = st.session_state[key].ask
+
+    whole = asked == header["id"] or sent != header["id"]
+    _NOISE(key=key, data=message(header, arrays if whole else b""), on_ask_change=wanted)
+
+
+def message(header: dict, arrays: bytes) -> bytes:
+    """4 bytes, the header's length; the header as JSON; the arrays."""
+    head = json.dumps(header).encode()
+    head += b" " * (-len(head) % 4)
+    return b"".join((struct.pack("<I", len(head)), head, arrays))
+
+
+# --- pictures that change under the hand --------------------------------------------------------------------------------
+
+_PICTURE = component("drag_picture")
+
+
+def drag_picture(
+    pictures: Sequence[np.ndarray],
+    captions: Sequence[str],
+    label: str,
+    alt: str,
+    key: str,
+    *,
+    motion: str,
+    degrees: int = 0,
+    start: int = 0,
+) -> None:
+    """Show a picture that a slider, a drag, the arrow keys or space change without asking the server.
+
+    Args: pictures: (C, H, W) uint8 each. captions: what is seen at the ends, or in each picture of a "step". motion: "turn" the
+    first by `degrees` (with the clock), "flip" it upside down, "shrink" it as if from afar, "fade" from the first into the
+    last, or "step" through all. start: where the slider stands first, 0 to 100.
+    """
+    size = pictures[0].shape[1] * max(1, 224 // pictures[0].shape[1])  # turned by 45 degrees it still fits 330 pixels
+    urls = [to_data_url(picture_of(p)) for p in pictures]
+    for url, caption in zip(urls, captions, strict=False):
+        save.note("picture", url, caption=caption, alt=f"{alt}, {caption}", width=size)
+    data = {
+        "pictures": urls,
+        "captions": list(captions),
+        "label": label,
+        "alt": alt,
+        "motion": motion,
+        "degrees": degrees,
+        "size": size,
+        "start": start,
+        "id": f"{key}-{motion}-{hash(tuple(urls))}",
+    }
+    _PICTURE(key=key, data=data)

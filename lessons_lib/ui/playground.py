@@ -17,7 +17,7 @@ from lessons_lib import memory
 from lessons_lib.files.film import Film, opening_path
 from lessons_lib.files.pictures import picture_of, tiled
 from lessons_lib.models import used
-from lessons_lib.ui import controls, pictures, save, stamp, view, waiting
+from lessons_lib.ui import controls, pictures, save, stamp, view
 from lessons_lib.ui.filmstrip import LABELS, filmstrip
 from lessons_lib.ui.pictures import card
 
@@ -312,7 +312,7 @@ def _buttons(key: str, name: str, shortcuts: bool, *, keep: bool = True):
     save.runs(here=True)
     row = f"{key}_shortcuts" if shortcuts else f"{key}_buttons"  # see components/keys.js; a page's second walk has none
     with st.container(horizontal=True, vertical_alignment="center", key=row):
-        why = waiting.reason()
+        why = controls.waiting()
         run = st.button(
             "Run",
             key=f"{key}_run",

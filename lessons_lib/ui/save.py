@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 import streamlit as st
 
 from lessons_lib.questions import QUESTIONS
+from lessons_lib.typed import visible
 from lessons_lib.ui import stamp, view
-from lessons_lib.ui.typed import visible
 from lessons_lib.worksheet import worksheet
 
 

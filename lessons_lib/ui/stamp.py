@@ -24,8 +24,8 @@ from lessons_lib.files.pictures import square, to_data_url
 from lessons_lib.models import used
 from lessons_lib.models.names import weights
 from lessons_lib.places import CACHE
+from lessons_lib.typed import as_typed
 from lessons_lib.ui import view
-from lessons_lib.ui.typed import as_typed
 
 SOFTWARE = "Diffusion, Step by Step"
 

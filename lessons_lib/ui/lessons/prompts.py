@@ -13,8 +13,8 @@ import streamlit as st
 from lessons_lib.files import decoders
 from lessons_lib.files.pictures import enlarge, picture_of, to_png
 from lessons_lib.models.model import Model
+from lessons_lib.typed import quoted
 from lessons_lib.ui import controls, pictures, plots, stamp, view
-from lessons_lib.ui.typed import quoted
 
 PRINT_PIXELS = 2400  # 20 cm at 300 dots an inch
 DEEPFLOYD_WIDTH = 4096
