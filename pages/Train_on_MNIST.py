@@ -129,7 +129,7 @@ with page.lesson_page("train") as lesson:
         if st.button("Train", type="primary", icon=":material/play_arrow:", disabled=source != sources[0] and pictures is None):
             with one_sentence():
                 key = secrets.token_urlsafe(16)
-                run = runs.start(settings, key=key, pictures=pictures)
+                run = runs.start(settings, key=key, pictures=pictures, own=own)
                 own[run] = key
                 view.set_extra("run", run)
         st.caption(

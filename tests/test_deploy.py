@@ -12,7 +12,10 @@ import sys
 import threading
 import time
 import zipfile
+from contextlib import suppress
+from urllib.error import HTTPError
 from urllib.parse import parse_qs, urlsplit
+from urllib.request import Request, urlopen
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
@@ -306,6 +309,47 @@ def test_a_training_is_found_steered_and_continued_from_the_other_replica(fleet)
             (folder / "wanted").write_text("cancel")  # a worker of a failed test ends by itself
         for v in (first, other):
             v.socket.close()
+
+
+@needs_haproxy
+@pytest.mark.slow
+def test_what_a_stranger_gets(fleet):
+    """Headers on every answer; a file without the token against forged requests, or for a tab that is none, is not taken."""
+    url = f"http://127.0.0.1:{fleet.port}"
+    with urlopen(f"{url}/", timeout=10) as answer:
+        headers = answer.headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["Content-Security-Policy"].strip() == "frame-ancestors 'self'"
+    assert "camera=()" in headers["Permissions-Policy"]
+    assert "HttpOnly" in next(c for c in headers.get_all("Set-Cookie") if c.startswith("REPLICA="))
+    visitor = Visitor(fleet.port, 0)
+    visitor.tab.open("Image_to_image", "model=mnist&picture=upload")
+    body = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nxyz\r\n--x--\r\n'
+    for session, token in ((visitor.tab.session, ""), (visitor.tab.session, "guessed"), ("nobody", visitor.tab._xsrf())):
+        cookies = "; ".join(x for x in (visitor.tab.replica, f"_streamlit_xsrf={token}" if session == "nobody" else "") if x)
+        headers = {"Content-Type": "multipart/form-data; boundary=x", "X-Xsrftoken": token, "Cookie": cookies}
+        with pytest.raises(HTTPError) as refused:
+            urlopen(Request(f"{url}/_stcore/upload_file/{session}/a-file", body, headers, method="PUT"), timeout=10)
+        assert refused.value.code in (400, 403)
+    for path in ("/app/static/../Home.py", "/component/../../etc/passwd", "/media/..%2f..%2fHome.py"):
+        with suppress(HTTPError), urlopen(url + path, timeout=10) as answer:
+            assert b"from lessons_lib" not in (read := answer.read())
+            assert b"root:" not in read
+    with pytest.raises(HTTPError) as refused:
+        urlopen(f"{url}/_stcore/metrics", timeout=10)
+    assert refused.value.code == 403
+    visitor.socket.close()
+
+
+def test_no_other_port_is_opened():
+    """A Ray head runs whatever it is sent: nothing in deploy/ publishes its ports, or any but HAProxy's."""
+    compose = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
+    assert re.findall(r"^\s*ports:.*", compose, re.MULTILINE) == ['    ports: ["${PORT:-8501}:8501"]']
+    assert "network_mode: host" not in compose
+    for path in DEPLOY.iterdir():
+        if path.is_file():
+            assert not re.search(r"\b(6379|8265|10001)\b", path.read_text(encoding="utf-8")), path
 
 
 def replica_of(context) -> str:

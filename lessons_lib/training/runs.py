@@ -48,6 +48,8 @@ from lessons_lib.training.own_pictures import Pictures
 FOLDER = RUNS
 AT_ONCE = 1  # runs that train at the same time; the others queue
 KEPT = 20  # finished runs that are kept
+EACH = 3  # runs of one browser that are not done yet
+MOST = 100  # runs of all that wait or train
 POINTS = 300  # of a loss curve that is sent to a page
 TRIES = 3  # workers started in a row from the same checkpoints before a run is given up
 SPARE = 4096  # bytes, put by for a last word on a full disk
@@ -93,11 +95,19 @@ class State:
     losses: tuple[list[int], list[float]] = field(default=((), ()))
 
 
-def start(settings: Settings, data: str | None = None, *, key: str = "", pictures: Pictures | None = None) -> str:
-    """Queue a run and return its id. Raises LessonsError if its folder cannot be written.
+def start(
+    settings: Settings,
+    data: str | None = None,
+    *,
+    key: str = "",
+    pictures: Pictures | None = None,
+    own: Collection[str] = (),
+) -> str:
+    """Queue a run and return its id. Raises LessonsError if its folder cannot be written, or too many are not done yet.
 
-    data: MNIST's folder for another place than cache/data. pictures: to train on in MNIST's place; they are kept beside the run. key: the secret that may steer it, "" for everybody; its hash is kept.
+    data: MNIST's folder for another place than cache/data. pictures: to train on in MNIST's place; they are kept beside the run. key: the secret that may steer it, "" for everybody; its hash is kept. own: runs that whoever asks has started before.
     """
+    _refuse_too_many(own)
     run = "r" + secrets.token_hex(4)[1:]  # a letter first: links with 8616e633 are taken for the number infinity
     folder = FOLDER / run
     try:
@@ -121,6 +131,14 @@ def start(settings: Settings, data: str | None = None, *, key: str = "", picture
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return run
+
+
+def _refuse_too_many(own: Collection[str]) -> None:
+    undone = [p.name for p in _folders() if _status(p, read_progress(p)) not in ENDED]
+    if len(set(own) & set(undone)) >= EACH:
+        raise LessonsError(f"{EACH} of your trainings are not done yet, and that is the most at once: stop one, or wait for one.")
+    if len(undone) >= MOST:
+        raise LessonsError(f"{MOST} trainings wait on this server, which is the most: try again when some are done.")
 
 
 def folder_of(run: str) -> Path:

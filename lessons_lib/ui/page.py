@@ -22,7 +22,7 @@ from lessons_lib.glossary import explained
 from lessons_lib.models import used
 from lessons_lib.questions import QUESTIONS
 from lessons_lib.typed import sentence
-from lessons_lib.ui import controls, hand_in, save, stamp, view
+from lessons_lib.ui import controls, hand_in, limits, save, stamp, view
 from lessons_lib.ui.components import component, read
 from lessons_lib.ui.controls import model_name
 
@@ -57,7 +57,7 @@ def lesson_page(slug: str, *, models: Sequence[str] | None = ()) -> Iterator[Les
     Nothing here imports torch: the title, the list and a cached picture stand while the body does (see playground.meanwhile).
     """
     this = lesson(slug)
-    view.begin(slug)
+    another = view.begin(slug)
     title = this.title if slug == "home" else f"{this.title} · Diffusion, Step by Step"
     state = "collapsed" if presenting() else "auto"
     st.set_page_config(page_title=title, page_icon=ICON, layout="wide", initial_sidebar_state=state)
@@ -76,6 +76,7 @@ def lesson_page(slug: str, *, models: Sequence[str] | None = ()) -> Iterator[Les
         place = _title(this)
         if presenting():
             _present_bar(this)
+    limits.begin(another_page=another)
     whole = False
     files: dict[Path, None] = {}
     try:

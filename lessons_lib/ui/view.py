@@ -65,8 +65,8 @@ def view() -> View:
     return st.session_state.setdefault("_view", View())
 
 
-def begin(page: str) -> None:
-    """A page starts: take what its address says, if that is news. Nothing is drawn."""
+def begin(page: str) -> bool:
+    """A page starts: take what its address says, if that is news. Nothing is drawn. True where another page was open before."""
     v, ctx = view(), get_script_run_ctx()
     same_page, v.page, v.drawn, v.here, v.not_held = v.page == page, page, {}, set(), []
     v.runs += 1
@@ -82,6 +82,7 @@ def begin(page: str) -> None:
             v.touched.add(page)  # a thing to try was tried
     elif v.told[0] == page and query != v.told[1]:
         st.query_params.from_dict(v.told[1])  # the address bar has it already; Streamlit itself would send the old one for ever
+    return not same_page
 
 
 def mount() -> None:
