@@ -313,6 +313,7 @@ def test_a_training_is_found_steered_and_continued_from_the_other_replica(fleet)
 
 @needs_haproxy
 @pytest.mark.slow
+@pytest.mark.alone
 def test_what_a_stranger_gets(fleet):
     """Headers on every answer; a file without the token against forged requests, or for a tab that is none, is not taken."""
     url = f"http://127.0.0.1:{fleet.port}"
