@@ -17,6 +17,7 @@ ROOMS = {
     "lessons_lib/training": "what trains them, and runs in their own process",
     "lessons_lib/checking": "a student's code against every right way and every classic mistake",
     "lessons_lib/lessons": "one file a lesson: settings, walk, what the page opens with, measures, card",
+    "lessons_lib/cluster": "Ray under the app, where DIFFUSION_CLUSTER asks for it (docs/ray.md)",
     "lessons_lib/ui": "streamlit only",
     "lessons_lib/ui/lessons": "what one lesson alone has on its page, a file a lesson",
 }

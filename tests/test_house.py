@@ -12,9 +12,10 @@ import pytest
 from lessons_lib.places import ROOT
 
 FLOORS = ("ground", "models", "lessons", "ui", "pages")
-BESIDE_LESSONS = ("training", "checking")
+BESIDE_LESSONS = ("training", "checking", "cluster")
+CLUSTER = "lessons_lib.cluster"
 TORCH_S_DOOR = {"lessons_lib.maths.images"}  # a film opens without torch, and meets tensors only when a walk is recorded
-WITHOUT_TORCH = ("catalogue", "files.film", "files.pictures", "files.kept", "files.curves", "places", "models.names")
+WITHOUT_TORCH = ("catalogue", "engine", "files.film", "files.pictures", "files.kept", "files.curves", "places", "models.names")
 
 
 def files() -> list[Path]:
@@ -81,6 +82,25 @@ def test_no_arrow_is_hidden_in_a_function_below_the_pages():
         and (late := imports(tree := ast.parse(path.read_text(encoding="utf-8"))) - imports(tree, at_once=True) - TORCH_S_DOOR)
     }
     assert not hidden
+
+
+def test_only_the_pages_door_leads_to_the_cluster_and_it_opens_late():
+    inside = {name for name in modules() if name.startswith(CLUSTER)}
+    assert len(inside) > 1
+    asked = {name for name, there in arrows().items() if there & inside} - inside
+    assert asked <= {"lessons_lib.ui.cluster"}
+    assert not {name for name, there in arrows(at_once=True).items() if there & inside} - inside
+    for name, path in modules().items():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        found = {a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names}
+        found |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert name in inside or not any(f.split(".")[0] == "ray" for f in found), name
+
+
+def test_all_but_the_cluster_opens_where_ray_is_not_installed():
+    rest = [name for name in modules() if name.startswith("lessons_lib") and not name.startswith(CLUSTER)]
+    code = "import sys; sys.modules['ray'] = None\n" + "\n".join(f"import {name}" for name in rest)
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 def test_these_open_without_torch():

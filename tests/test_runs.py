@@ -966,3 +966,14 @@ def test_second_run_starts_when_the_first_ends_though_no_page_is_open():
 def pids_of(run: str) -> list[int]:
     found = subprocess.run(["pgrep", "-f", f"{runs.FOLDER}/{run}"], capture_output=True, text=True).stdout.split()
     return [int(pid) for pid in found]
+
+
+def test_a_run_in_the_queue_is_told_about_how_long_it_waits(no_worker, monkeypatch):
+    """By the word of those that train, and for those that have not begun by the newest run's speed; D twice as large costs four times."""
+    first, second, third, fourth = (runs.start(s) for s in (SHORT, SHORT, replace(SHORT, num_hiddens=8), SHORT))
+    monkeypatch.setattr(runs, "_lives", lambda folder: folder.name == first)
+    assert runs.watch(second).waits is None  # nobody has told its speed yet
+    runs.say(runs.folder_of(first), {"status": "running", "step": 5, "images_per_second": 60.0, "seconds_left": 40.0})
+    assert [runs.watch(r).waits for r in (first, second, third, fourth)] == [None, 40, 50, 90]  # 3 epochs of 200 digits: 10 s
+    monkeypatch.setattr(runs, "AT_ONCE", 2)
+    assert [runs.watch(r).waits for r in (second, third, fourth)] == [0, 10, 40]

@@ -30,7 +30,7 @@ def shared(network: str, epoch: int) -> tuple[Batched, Settings]:
     """A network that walks, at one epoch of its training, all sessions' requests as one batch."""
     unet, settings = network_at(network, epoch)
     weights = [file_of(network, epoch)] if epoch != UNTRAINED else []
-    return Batched(settings.objective.network(unet), weights=weights), settings
+    return Batched(settings.objective.network(unet), weights=weights, recipe=("digits", network, epoch)), settings
 
 
 def of_digits(net: Network, labels: Sequence[int], guidance_scale: float) -> Denoiser:

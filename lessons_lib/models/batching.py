@@ -26,7 +26,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lessons_lib import serving
+from lessons_lib import engine, serving
 from lessons_lib.errors import LessonsError
 from lessons_lib.maths.denoisers import Condition, Network, Prediction, joined, shape_of
 from lessons_lib.models import used
@@ -76,18 +76,21 @@ class Batched:
         network: called by the worker's thread alone.
         patience: seconds that one pass may take; a caller waits no longer while nothing is answered.
         weights: the files it was read from, noted as used by whoever asks.
+        recipe: its name for other machines. Where a cluster was joined, it computes what has a name (engine.py); the rest is computed here.
     Raises (on calling): whatever the network raises, in the thread that asked; LessonsError if too many ask at once, or if
         patience ran out.
     """
 
-    def __init__(self, network: Network, patience: float | None = None, weights: Sequence[Path] = ()):
-        self.network, self.weights = network, tuple(weights)
+    def __init__(self, network: Network, patience: float | None = None, weights: Sequence[Path] = (), recipe: engine.Recipe = ()):
+        self.network, self.weights, self.recipe = network, tuple(weights), recipe
         self.patience = PATIENCE if patience is None else patience
         self.asked: dict[int, float] = {}  # thread -> when it last asked; the worker's lock guards it
         _worker.start()  # before any other thread computes
 
     def __call__(self, xt: Tensor, t: Tensor, condition: Condition) -> Prediction:
         used.note(*self.weights)
+        if self.recipe and (cluster := engine.current()) is not None:
+            return cluster.networks.network(self.recipe, self.patience)(xt, t, condition)
         request = _Request(self, xt, t, condition)
         _worker.ask(request)
         if request.error is not None:

@@ -315,7 +315,8 @@ def last_settings(network: str) -> Settings:
 def open_digits() -> Model:
     """The class-conditioned network as the lessons' smallest model: a prompt is a digit."""
     unet, settings = open_network("class_conditioned")
-    network = Batched(settings.objective.network(unet), weights=[file_of("class_conditioned")])
+    weights = [file_of("class_conditioned")]
+    network = Batched(settings.objective.network(unet), weights=weights, recipe=("model", "mnist"))
 
     def digit(prompt: str) -> int | None:
         prompt = prompt.strip()

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from lessons_lib.engine import Recipe
 from lessons_lib.errors import LessonsError
 from lessons_lib.maths.denoisers import Conditioned, Denoiser, Network
 from lessons_lib.maths.schedule import Schedule
@@ -86,7 +87,7 @@ def open_folder(folder: Path, *, name: str) -> Model:
             return None
         pipeline = open_pipeline(stage2)
         prepare(pipeline.unet)
-        return upscaler_of(pipeline, opened()[1], weights=_weights(stage2 / "unet"))
+        return upscaler_of(pipeline, opened()[1], weights=_weights(stage2 / "unet"), recipe=("upscaler", name))
 
     spoken = _weights(folder / "text_encoder")
 
@@ -119,6 +120,7 @@ def open_folder(folder: Path, *, name: str) -> Model:
         upscaler=upscaler,
         warm=opened,
         weights=_weights(folder / "unet"),
+        recipe=("model", name),
     )
 
 
@@ -131,13 +133,14 @@ def model_of(
     name: str,
     patience: float | None = None,
     weights: Sequence[Path] = (),
+    recipe: Recipe = (),
     **more,
 ) -> Model:
     """A text-to-image network and its words as a Model; all sessions ask through one worker.
 
-    encode: one prompt, or one a picture, -> (B, 77, width). patience, weights: see Batched. more: Model's own fields.
+    encode: one prompt, or one a picture, -> (B, 77, width). patience, weights, recipe: see Batched. more: Model's own fields.
     """
-    batched = Batched(network, patience, weights)
+    batched = Batched(network, patience, weights, recipe)
 
     def denoiser(prompt: str | list[str]) -> Denoiser:
         return Conditioned(batched, encode(prompt))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from lessons_lib.engine import Recipe
 from lessons_lib.maths.denoisers import Condition, Conditioned, Denoiser, Network, Prediction
 from lessons_lib.maths.samplers import standard_normal
 from lessons_lib.maths.schedule import Schedule
@@ -33,12 +34,14 @@ class Upscaler:
     denoiser: Callable[..., Denoiser]
 
 
-def upscaler_of(pipeline, words: Words, *, patience: float | None = None, weights: Sequence[Path] = ()) -> Upscaler:
-    """An IFSuperResolutionPipeline as an Upscaler. patience, weights: see Batched."""
+def upscaler_of(
+    pipeline, words: Words, *, patience: float | None = None, weights: Sequence[Path] = (), recipe: Recipe = ()
+) -> Upscaler:
+    """An IFSuperResolutionPipeline as an Upscaler. patience, weights, recipe: see Batched."""
     schedule = schedule_of(pipeline.scheduler.config)
     noising = schedule_of(pipeline.image_noising_scheduler.config)
     network = upscaling_network_of(pipeline.unet, schedule, pipeline.scheduler.config["prediction_type"])
-    batched, size = Batched(network, patience, weights), pipeline.unet.config.sample_size
+    batched, size = Batched(network, patience, weights, recipe), pipeline.unet.config.sample_size
 
     def denoiser(image: Tensor, prompt: str | list[str], noise_level: int = 100, generator=None) -> Denoiser:
         large = interpolate(image.float(), size=size, mode="bilinear", align_corners=True)

@@ -13,16 +13,19 @@ cache/runs/mnist/ID/ holds
     tries           how often a worker was started from the checkpoints that are there
     spare           disk space put by for a last word on a full disk
     errors.txt      what the last worker wrote to stderr
+    node            the node it trained on last, where that is one of a cluster
     settings.json, samples-STEP.png, losses.csv, checkpoint-*    (see mnist.train)
 
 A worker that died (killed, power cut, out of memory) is seen by its free lock; tend() starts it again from its last
 checkpoint if it is still wanted, and gives up after TRIES deaths in a row without a new checkpoint. No decision is made by
-the clock, and none by a process number.
+the clock, and none by a process number. Where a cluster was joined (engine.py), it is asked too which runs live, and told to
+start them on its nodes.
 """
 
 from __future__ import annotations
 
 import hashlib
+import heapq
 import hmac
 import json
 import os
@@ -36,6 +39,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from lessons_lib import engine
 from lessons_lib.errors import LessonsError
 from lessons_lib.files.checkpoints import checkpoint_files, read, remove, replace, write_atomically
 from lessons_lib.files.curves import read_losses, thinned
@@ -52,6 +56,7 @@ EACH = 3  # runs of one browser that are not done yet
 MOST = 100  # runs of all that wait or train
 POINTS = 300  # of a loss curve that is sent to a page
 TRIES = 3  # workers started in a row from the same checkpoints before a run is given up
+MNIST = 60_000  # pictures that a run trains on where it does not say how many
 SPARE = 4096  # bytes, put by for a last word on a full disk
 NAME = r"r[0-9a-f]{7}"
 ENDED = ("finished", "failed", "cancelled")
@@ -74,7 +79,8 @@ class State:
     """What a page shows of a run.
 
     status: "queued", "running", "paused", "finished", "failed", "cancelled" or "interrupted" (its process died).
-    said: one sentence on what happened, where there is something to say. place: 1 is next in the queue.
+    said: one sentence on what happened, where there is something to say. place: 1 is next in the queue. waits: about how many
+    seconds until it begins, None where that is not known.
     step, epoch: how many are done. loss: the last step's mean squared error. seconds_left: an estimate, in seconds.
     samples: (step, PNG file) of every grid made so far, oldest first. losses: (steps, means), at most POINTS of each.
     """
@@ -93,6 +99,7 @@ class State:
     seconds_left: float = 0.0
     samples: tuple[tuple[int, Path], ...] = field(default=())
     losses: tuple[list[int], list[float]] = field(default=((), ()))
+    waits: float | None = None
 
 
 def start(
@@ -156,10 +163,11 @@ def watch(run: str) -> State:
     folder = folder_of(run)
     settings, _ = read_start(folder)
     progress = read_progress(folder)
-    status, place = _status(folder, progress), 0
+    status, place, waits = _status(folder, progress), 0, None
     if status == "queued":
         queue = _queue()
         place = 1 + queue.index(folder) if folder in queue else 1
+        waits = _waits(queue[: place - 1])
     samples = [(int(m[1]), p) for p in folder.glob("samples-*.png") if (m := re.fullmatch(r"samples-(\d+)", p.stem))]
     return State(
         run,
@@ -176,6 +184,7 @@ def watch(run: str) -> State:
         progress.get("seconds_left", 0.0),
         tuple(sorted(samples)),
         _curve(folder),
+        waits,
     )
 
 
@@ -257,7 +266,10 @@ def tend() -> str:
     if lock is None:  # somebody else is at it
         return ""
     with lock:
-        return _start_waiting()
+        try:
+            return _start_waiting()
+        except LessonsError as e:  # the cluster does not answer
+            return str(e)
 
 
 def last_runs(n: int = 5) -> list[str]:
@@ -363,6 +375,32 @@ def _queue() -> list[Path]:
     return [p for p in _folders() if _status(p, read_progress(p)) in ("queued", "interrupted")]
 
 
+def _waits(ahead: list[Path]) -> float | None:
+    """About how many seconds until those that train and those ahead leave a place; None while no run has told its speed."""
+    told = [(read_progress(p), p) for p in reversed(_folders())]
+    speeds = [(q["images_per_second"], read_start(p)[0].num_hiddens) for q, p in told if q.get("images_per_second")]
+    training = [_seconds(p, speeds) for p in _folders() if _lives(p)]
+    each = [_seconds(p, speeds) for p in ahead]
+    if None in training or None in each:
+        return None
+    free = sorted(training) + [0.0] * (at_once() - len(training))
+    heapq.heapify(free)
+    for seconds in each:
+        heapq.heapreplace(free, free[0] + seconds)
+    return free[0]
+
+
+def _seconds(folder: Path, speeds: list[tuple[float, int]]) -> float | None:
+    """About how long a run still trains: by its own word, or by the newest run's speed, whose cost grows with D squared."""
+    progress, (settings, _) = read_progress(folder), read_start(folder)
+    if progress.get("seconds_left"):
+        return progress["seconds_left"]
+    if not speeds:
+        return None
+    speed, num_hiddens = speeds[0]
+    return settings.epochs * (settings.num_digits or MNIST) / speed * (settings.num_hiddens / num_hiddens) ** 2
+
+
 def _tidy() -> None:
     ended = [p for p in _folders() if _status(p, read_progress(p)) in ENDED]
     for folder in ended[:-KEPT]:
@@ -371,7 +409,7 @@ def _tidy() -> None:
 
 def _start_waiting() -> str:
     """What tend() does, with FOLDER's lock held."""
-    free, trouble = AT_ONCE - sum(map(_lives, _folders())), ""
+    free, trouble = at_once() - sum(map(_lives, _folders())), ""
     for folder in _queue():
         if free <= 0:
             break
@@ -380,6 +418,12 @@ def _start_waiting() -> str:
         except LessonsError as e:  # the next one may lie better
             trouble = trouble or str(e)
     return trouble
+
+
+def at_once() -> int:
+    """How many runs train at the same time: AT_ONCE here, more on a cluster. Raises LessonsError if that does not answer."""
+    cluster = engine.current()
+    return AT_ONCE if cluster is None else cluster.trainings.at_once()
 
 
 def _start_worker(folder: Path) -> bool:
@@ -392,6 +436,9 @@ def _start_worker(folder: Path) -> bool:
         return False
     write_atomically(folder / "spare", b" " * SPARE)
     write_atomically(folder / "tries", json.dumps({"tries": tries, "checkpoints": there}).encode())
+    if (cluster := engine.current()) is not None:
+        cluster.trainings.start(folder)
+        return True
     command, passed, lock = [*WORKER, str(folder)], (), None
     try:
         if INHERITED:  # held from now on: the worker needs seconds to import torch, and the next tend() must not start another
@@ -423,7 +470,10 @@ _begun: dict[Path, subprocess.Popen] = {}  # Windows only, where no lock can be 
 
 
 def _lives(folder: Path) -> bool:
-    return is_held(folder / "lock") or (folder in _begun and _begun[folder].poll() is None)
+    if is_held(folder / "lock") or (folder in _begun and _begun[folder].poll() is None):
+        return True
+    cluster = engine.current()
+    return cluster is not None and cluster.trainings.lives(folder)
 
 
 # ---- how a run stands ----
