@@ -1,6 +1,6 @@
 """Train on MNIST: start, watch and steer a training; a race of two optimisers."""
 
-from lessons_lib.ui import controls, hand_in, page, plots, stage, view
+from lessons_lib.ui import controls, hand_in, page, pictures, plots, stage, view
 from lessons_lib.ui.playground import meanwhile
 
 EXAMPLE = "example"  # in the place of a run's id: the cached one
@@ -17,18 +17,29 @@ PRESETS = {
     "course: time-conditioned": {"network": "time_conditioned"},
     "course: class-conditioned": {"network": "class_conditioned"},
     "course: flow matching": {"network": "flow_matching"},
+    "course of 2025: pure noise": {"network": "pure_noise"},
+    "course of 2025: time-conditioned flow": {"network": "time_flow"},
+    "course of 2025: class-conditioned flow": {"network": "class_flow"},
+    "course of 2025: the same, without the scheduler": {"network": "class_flow", "lr_final_factor": 1.0},
 }
 NETWORKS = {
     "one_step": "one-step denoiser",
+    "pure_noise": "denoiser of pure noise",
     "time_conditioned": "time-conditioned",
     "class_conditioned": "class-conditioned",
-    "flow_matching": "flow matching",
+    "time_flow": "time-conditioned flow",
+    "class_flow": "class-conditioned flow, time shifts",
+    "flow_matching": "class-conditioned flow, time scales",
 }
+FLOW = r"L=\mathbb E\,\lVert(x_1-x_0)-u_\theta((1-t)\,x_0+t\,x_1,\;t,\;c)\rVert^2"
 EQUATIONS = {
     "one_step": r"L=\mathbb E\,\lVert D_\theta(x+\sigma\epsilon)-x\rVert^2",
+    "pure_noise": r"L=\mathbb E\,\lVert D_\theta(\epsilon)-x\rVert^2",
     "time_conditioned": r"L=\mathbb E\,\lVert\epsilon-\epsilon_\theta(\sqrt{\bar\alpha_t}\,x_0+\sqrt{1-\bar\alpha_t}\,\epsilon,\;t)\rVert^2",
     "class_conditioned": r"L=\mathbb E\,\lVert\epsilon-\epsilon_\theta(\sqrt{\bar\alpha_t}\,x_0+\sqrt{1-\bar\alpha_t}\,\epsilon,\;t,\;c)\rVert^2",
-    "flow_matching": r"L=\mathbb E\,\lVert(x_1-x_0)-u_\theta((1-t)\,x_0+t\,x_1,\;t,\;c)\rVert^2",
+    "time_flow": FLOW.replace(r",\;c", ""),
+    "class_flow": FLOW,
+    "flow_matching": FLOW,
 }
 
 with page.lesson_page("train") as lesson:
@@ -56,7 +67,7 @@ with page.lesson_page("train") as lesson:
 
     with meanwhile(lesson.slug):
         from lessons_lib.files import kept as kept_files
-        from lessons_lib.lessons.train import RUNNERS
+        from lessons_lib.lessons.train import RUNNERS, SHEET_PROMPTS, log, sheets, tiles
         from lessons_lib.mnist import DATA_DIR, load_digits
         from lessons_lib.models.digits import COURSE
         from lessons_lib.training import runs
@@ -87,7 +98,7 @@ with page.lesson_page("train") as lesson:
         )
         sources = ("MNIST", "my own, a zip", "my own, a folder")
         source = controls.choice(lesson.slug, "train_on", sources, help="your own are kept beside the run, on this machine")
-        pictures = own_pictures_in_view(lesson.slug, folder=source == sources[2]) if source != sources[0] else None
+        given = own_pictures_in_view(lesson.slug, folder=source == sources[2]) if source != sources[0] else None
         with stage.more():
             epochs = controls.slider(lesson.slug, f"epochs_{mark}", 1, 40, start.epochs, 1, argument="epochs")
             batch_size = controls.select_slider(
@@ -106,6 +117,14 @@ with page.lesson_page("train") as lesson:
                 argument="lr",
                 help="learning rate",
             )
+            falls = controls.toggle(
+                lesson.slug,
+                f"scheduler_{mark}",
+                start.lr_final_factor < 1,
+                argument="scheduler",
+                label="the learning rate falls to a tenth",
+                help="ExponentialLR, a step an epoch: 0.1^(1/epochs). Without it the learning rate stays as it is",
+            )
             sigma = controls.slider(
                 lesson.slug, "sigma", 0.0, 1.0, 0.5, 0.1, help="the noise the one-step denoiser learns to remove"
             )
@@ -121,15 +140,16 @@ with page.lesson_page("train") as lesson:
             epochs=epochs,
             batch_size=batch_size,
             lr=lr,
+            lr_final_factor=0.1 if falls else 1.0,
             sigma=sigma,
             num_digits=num_digits,
             seed=seed,
             optimizer=optimizer,
         )
-        if st.button("Train", type="primary", icon=":material/play_arrow:", disabled=source != sources[0] and pictures is None):
+        if st.button("Train", type="primary", icon=":material/play_arrow:", disabled=source != sources[0] and given is None):
             with one_sentence():
                 key = secrets.token_urlsafe(16)
-                run = runs.start(settings, key=key, pictures=pictures, own=own)
+                run = runs.start(settings, key=key, pictures=given, own=own)
                 own[run] = key
                 view.set_extra("run", run)
         st.caption(
@@ -158,9 +178,15 @@ with page.lesson_page("train") as lesson:
                         label = f"{about}, {state.status} at step {state.step}"
                         st.page_link(lesson.file, label=label, query_params=view.link_here(lesson.slug, run=other))
 
-    race = kept_files.measure("race", "mnist")
+    race, drawn = kept_files.measure("race", "mnist"), sheets()
+    youth = "The small model's youth"
     tabs = stage.below(
-        lesson.slug, "Things to try", race is not None and "A race of two optimisers", "The digits", "Equation and code"
+        lesson.slug,
+        "Things to try",
+        race is not None and "A race of two optimisers",
+        drawn and youth,
+        "The digits",
+        "Equation and code",
     )
     with tabs["Things to try"]:
         page.things_to_try(
@@ -185,6 +211,34 @@ with page.lesson_page("train") as lesson:
                 "The class-conditioned network at D = 16, from the same weights, on the same batches of 4,000 digits: Adam as the course "
                 f"has it (learning rate {RUNNERS['adam']:g}), and Muon ({RUNNERS['muon']:g}), which turns every convolution's step so that "
                 f"all its directions are alike. Each point is the mean of ten steps. Measured on {race['made']}: `{race['command']}`."
+            )
+    if drawn:
+        with tabs[youth]:
+            seen = controls.select_slider(
+                lesson.slug, "seen", tuple(drawn), max(drawn), label="pictures it has seen", help="each as often as the others"
+            )
+            pictures.in_a_row(
+                tiles(drawn[seen]), list(SHEET_PROMPTS), f"by the small model in training, after {seen:,} pictures", wide=128
+            )
+            rows = log()
+            lines = {
+                "pictures it trains on": ([r["images"] for r in rows], [r["loss"] for r in rows]),
+                "pairs of thing and style it never sees": ([r["images"] for r in rows], [r["loss_held_out"] for r in rows]),
+            }
+            plots.line_plot(
+                lines,
+                "pictures seen",
+                "mean squared error of v",
+                f"{lesson.slug}_youth",
+                mark=seen,
+                mark_label=f"{seen:,} pictures",
+                log_x=True,
+                log_y=True,
+            )
+            st.caption(
+                "Part A's model learns by the very loop of this page: noise a picture, guess, take a step. This is its next generation, "
+                f"64 pixels wide, at {rows[-1]['images']:,} of a million pictures; the lessons still ask the one before. Colours come "
+                "first, then an artist's manner, then shapes. Every sheet starts from the same noise."
             )
     with tabs["The digits"]:
         here = (DATA_DIR / "MNIST" / "raw").exists()

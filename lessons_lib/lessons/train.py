@@ -18,9 +18,12 @@ from lessons_lib.files import kept
 from lessons_lib.files.film import OPENINGS
 from lessons_lib.mnist import load_digits
 from lessons_lib.models.digits import COURSE
+from lessons_lib.places import CACHE
 from lessons_lib.training.digits import train
+from lessons_lib.training.emoji import SHEET_PROMPTS
 
 MODELS = ("mnist",)
+IN_TRAINING = CACHE / "text_to_image" / "stage1_next"
 RUNNERS = {"adam": 1e-3, "muon": 0.02}  # optimiser -> its learning rate: the course's, and the one Muon is used with
 EVERY = 10  # steps a point of the curves stands for
 
@@ -44,6 +47,27 @@ def race(num_images: int = 4000, epochs: int = 3, num_hiddens: int = 16) -> Iter
 
 
 MEASURES = {"race": race}
+
+
+def sheets() -> dict[int, Path]:
+    """{pictures seen: file} of what the small model's trainer drew on its way: SHEET_PROMPTS, five a row, always from the same noise."""
+    return {int(p.stem.split("-")[1]): p for p in sorted(IN_TRAINING.glob("sheet-*.webp"))}
+
+
+def tiles(sheet: Path) -> np.ndarray:
+    """A sheet's pictures in the order of SHEET_PROMPTS: (20, 3, 64, 64) uint8."""
+    with Image.open(sheet) as file:
+        whole = np.asarray(file.convert("RGB"))
+    side = whole.shape[1] // 5
+    rows = whole.reshape(-1, side, 5, side, 3).transpose(0, 2, 4, 1, 3)
+    return rows.reshape(-1, 3, side, side)[: len(SHEET_PROMPTS)]
+
+
+def log() -> list[dict]:
+    """The lines of the small model's training, each with images, loss and loss_held_out: the mean squared error of v by the averaged
+    network, on pictures it trains on and on pairs of thing and style it never does."""
+    lines = (json.loads(line) for line in (IN_TRAINING / "log.jsonl").read_text().splitlines())
+    return [line for line in lines if "loss_held_out" in line]
 
 
 def card() -> kept.Card:
