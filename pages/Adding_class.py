@@ -77,7 +77,7 @@ with page.lesson_page("class") as lesson:
             if film is not None:
                 right = digits.right(film, asked)
                 st.metric("read right by the judge", f"{right} of {len(asked)}", help="a classifier trained on real digits")
-            st.caption(f"{digits.which_epochs(network)}. Under each digit: what the judge reads.")
+            page.caption(f"{digits.which_epochs(network)}. Under each digit: what the judge reads.")
 
     tabs = stage.below(
         lesson.slug,
@@ -132,7 +132,7 @@ with page.lesson_page("class") as lesson:
                 plots.line_plot(lines, "guidance_scale", "share", key, mark=5, mark_label="the course's 5", markers=True)
 
             digits.measured(lesson.slug, network, class_.over_guidance, draw, minutes="half a minute to a minute")
-            st.caption(
+            page.caption(
                 "Forty digits a point. Being told the class at all (guidance 1) does most: at 0 one in ten is right by chance. Guidance "
                 "brings the last few, and its price is small here: pictures of one digit grow more alike (diversity), and strokes thicker "
                 "(ink, the mean of all pixels in [0, 1])."
@@ -152,7 +152,7 @@ with page.lesson_page("class") as lesson:
                 plots.line_plot(lines, "t", "% more error than with the right class", key)
 
             digits.measured("class_told", network, class_.told_classes, draw_told, minutes="two to five seconds")
-            st.caption(
+            page.caption(
                 f"Mean squared error of eps on test digits. class_dropout = {settings.class_dropout:g} in this training: the line with "
                 "the class hidden is what those hidden classes taught. The class is worth little where the digit can be seen, and "
                 "most where noise hides it."

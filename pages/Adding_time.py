@@ -69,7 +69,7 @@ with page.lesson_page("time") as lesson:
                 captions=lambda about: [networks.describe(e) for e in about["epochs"]],
                 finals=lambda film: [networks.describe(e) for e in film.about["epochs"]],
             )
-            st.caption(f"{digits.which_epochs(network)}. Every row starts from the same noise.")
+            page.caption(f"{digits.which_epochs(network)}. Every row starts from the same noise.")
 
     tabs = stage.below(
         lesson.slug,
@@ -105,7 +105,7 @@ with page.lesson_page("time") as lesson:
                 )
                 T = settings.T
                 heard = {t: time.heard(lambda t: time.LIES[lie](t, amount, T), t, T) for t in (T - 1, T // 2, T // 10)}
-                st.caption(" · ".join(f"at t = {t} it hears {h}" for t, h in heard.items()))
+                page.caption(" · ".join(f"at t = {t} it hears {h}" for t, h in heard.items()))
             about_lie = time.about_lie(lie=lie, amount=amount, **same)
             with right:
                 lying = play(
@@ -122,18 +122,18 @@ with page.lesson_page("time") as lesson:
                     finals=lambda film: truth_and_lie(film.about),
                 )
                 if lying is not None:
-                    st.caption(digits.two_halves(lying.final))
+                    page.caption(digits.two_halves(lying.final))
 
             def draw_lie(rows: list[dict], key: str) -> None:
                 lines = {k: ([r["told"] for r in rows], [r[k] for r in rows]) for k in rows[0] if k != "told"}
                 plots.line_plot(lines, "t as told to the network", "mean squared error of eps", key, log_y=True)
 
             digits.measured("time_lie", network, time.told_times, draw_lie, minutes="two to five seconds")
-            st.caption("Each curve should be lowest where the told t is the true one: the network really listens to t.")
+            page.caption("Each curve should be lowest where the told t is the true one: the network really listens to t.")
 
     if film is not None:
         with tabs["Every step"]:
-            st.caption(f"rows: {', '.join(networks.describe(e) for e in film.about['epochs'])}")
+            page.caption(f"rows: {', '.join(networks.describe(e) for e in film.about['epochs'])}")
             filmstrip(
                 film, f"{lesson.slug}_strip", scope=f"{lesson.slug}_scope", columns=COLUMNS, alt=pictures.describe(film.about)
             )
@@ -149,7 +149,7 @@ with page.lesson_page("time") as lesson:
                 plots.line_plot(lines, "t", "mean squared error", key, log_y=True)
 
             digits.measured(lesson.slug, network, time.through_time, draw, minutes="two to five seconds")
-            st.caption(
+            page.caption(
                 "On test digits. Near t = 0 there is little noise to find in much picture, so `eps` is hardest to guess there; but "
                 "the picture `x0_hat` that follows from it is then nearly right. At the noisy end it is the other way round."
             )
@@ -160,7 +160,7 @@ with page.lesson_page("time") as lesson:
                 r"\sqrt{1-\bar\alpha_t}\,\epsilon,\;t/T\right)\right\|^2"
             )
             a = settings.schedule.alpha_bar(settings.T - 1)
-            st.caption(
+            page.caption(
                 f"A small lie the course itself tells: in training, the noisiest picture has alpha_bar = {a:.3f} and still holds "
                 f"{a**0.5:.0%} of the digit's amplitude, while the walk starts from noise that holds none."
             )

@@ -46,7 +46,7 @@ with page.lesson_page("bugs") as lesson:
             pictures.in_a_row(five, [f"asked for {d}" for d in case.asked], "with the bug less right, five times", wide=72)
             sharp = [metrics.sharpness(f.final_tensor()).mean().item() for f in (good, bad)]
             ink = [f.final.mean() / 255 for f in (good, bad)]
-            st.caption(
+            page.caption(
                 "Grey: no difference; white: brighter with the bug. "
                 f"Sharpness: {sharp[0]:.3f} right, {sharp[1]:.3f} with the bug. Ink, the mean of all pixels from 0 to 1: "
                 f"{ink[0]:.3f} and {ink[1]:.3f}. The judge that reads the digits must always choose one, even of noise."

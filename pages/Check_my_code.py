@@ -25,7 +25,7 @@ with page.lesson_page("check") as lesson:
         )
         st.markdown("Put it beside your notebook or program, and run this below all your functions:")
         st.code("import check_my_code\n\ncheck_my_code.run(globals())", language="python")
-        st.caption(
+        page.caption(
             "It needs torch and numpy, no GPU and no model, and takes seconds. It finds functions by the course's names: yours may "
             "differ, say so in `MINE` at the top of the script."
         )
@@ -42,7 +42,7 @@ with page.lesson_page("check") as lesson:
             max_upload_size=decoders.ARRAYS_MB,
         )
         if file is None:
-            st.caption("Nothing uploaded yet. One function is enough: what is missing is no mistake.")
+            page.caption("Nothing uploaded yet. One function is enough: what is missing is no mistake.")
         else:
             verdicts = check.check(file.getvalue())
             page.section("3. The verdict")
@@ -56,7 +56,7 @@ with page.lesson_page("check") as lesson:
             else:
                 st.info(found, icon=":material/info:")
             if first is not None:
-                st.caption(found)
+                page.caption(found)
             for v in verdicts:
                 if v.state == "missing":
                     continue
@@ -67,7 +67,7 @@ with page.lesson_page("check") as lesson:
                 page.save.note("text", f"{v.function}: {v.state}. {said}")
                 st.markdown(f"{icon} `{v.function}`  \n{said}")
             for part, missing in check.missing(verdicts):
-                st.caption(f"Not in the file, of {part}: {', '.join(missing)}.")
+                page.caption(f"Not in the file, of {part}: {', '.join(missing)}.")
     if page.solutions():
         with st.expander("The right formulas"):
             page.equation(

@@ -39,12 +39,12 @@ with page.lesson_page("guidance", models=None) as lesson:
     warm(name)
     settings, picture = stage.columns()
     with settings, stage.needs_run():
-        clip_x0 = controls.toggle(lesson.slug, "clip_x0", True, help="keep x0_hat in [-1, 1] at every move")
         prompt = controls.prompt(lesson.slug, model)
         pictures.unknown_words_hint(model, prompt)
+        clip_x0 = controls.toggle(lesson.slug, "clip_x0", True, help="keep x0_hat in [-1, 1] at every move")
         seed = controls.seed()
     with settings:
-        st.caption(
+        page.caption(
             "One noise, six scales: only `guidance_scale` differs. 0 is unconditional, 1 conditional, above 1 guided."
             + (f" {pictures.JUDGE}" if model.judge else "")
         )
@@ -82,7 +82,7 @@ with page.lesson_page("guidance", models=None) as lesson:
                 "guide_from": controls.slider(lesson.slug, "guide_from", 0, last, last, 10, help="guidance is on below this t"),
                 "guide_to": controls.slider(lesson.slug, "guide_to", 0, last, 0, 10, help="guidance is on above this t"),
             }
-            st.caption("Guidance in an interval of timesteps only, as Kynkäänniemi et al. 2024 have it; elsewhere gamma is 1.")
+            page.caption("Guidance in an interval of timesteps only, as Kynkäänniemi et al. 2024 have it; elsewhere gamma is 1.")
         with right:
             about_five = guidance.about_five(model, **same, guidance_scale=gamma, **between)
             five = play(
@@ -96,7 +96,7 @@ with page.lesson_page("guidance", models=None) as lesson:
                 stream_wide=3 * model.shape[2],
             )
         if five is not None:
-            st.caption("The first of them on its way from noise to picture:")
+            page.caption("The first of them on its way from noise to picture:")
             stills = range(len(five)) if five.kept else range(0, len(five), 5)
             way = [*(five.xt[i][0] for i in stills), five.final[0]]
             ts = [*(f"t = {five.t[i]}" for i in stills), "clean" if five.finished else f"t = {five.t_prev[-1]}"]
@@ -105,7 +105,7 @@ with page.lesson_page("guidance", models=None) as lesson:
     with tabs["Two answers"]:
         page.equation(r"\epsilon=\epsilon_{\text{uncond}}+\gamma\,(\epsilon_{\text{cond}}-\epsilon_{\text{uncond}})")
         if page.solutions():
-            st.caption(
+            page.caption(
                 "gamma is guidance_scale. Some write (1 + w) eps_cond - w eps_uncond: w = gamma - 1 (Ho & Salimans 2022, eq. 6)."
             )
         if five is not None:
@@ -129,7 +129,7 @@ with page.lesson_page("guidance", models=None) as lesson:
             pictures.in_a_row(shown, list(answers), f"prompt {asked}, t = {t}", wide=4 * model.shape[2])
             distance = (cond.eps - uncond.eps).pow(2).mean().sqrt().item()
             apart = metrics.mse(clean[0], clean[1]).sqrt().item()
-            st.caption(
+            page.caption(
                 f"live: the network was just asked, for the first of the five. Grey is zero noise. At t = {t} the two answers differ by "
                 f"{distance:.3f} in the noise (RMS; the noise itself has 1), which is {apart:.3f} in the picture it implies: the same "
                 "difference, times √((1 - alpha_bar) / alpha_bar), and clipped."
@@ -140,14 +140,14 @@ with page.lesson_page("guidance", models=None) as lesson:
                 lines = {k: (ts, [row[k] for row in differ["rows"]]) for k in ("eps", "x0_hat")}
                 axis = "RMS difference with and without the prompt"
                 plots.line_plot(lines, "t", axis, "guidance_answers", mark=t, mark_label=f"t = {t}", height=260)
-                st.caption(
+                page.caption(
                     "In eps the two answers differ most near t = 0, but there it hardly moves the picture: what the prompt changes in "
                     "x0_hat it changes early, at much noise. "
                     f"Kept from {differ['made']}: `{differ['command']}`"
                 )
     with tabs["One pixel"]:
         if five is not None:
-            st.caption("The first of the five pictures.")
+            page.caption("The first of the five pictures.")
             microscope(five, model.schedule, f"{lesson.slug}_scope")
     if model.judge is not None:
         with tabs["What it gains, what it costs"]:
@@ -167,7 +167,7 @@ with page.lesson_page("guidance", models=None) as lesson:
                     plots.line_plot({k: (xs, [r[k] for r in rows]) for k in seen}, "guidance_scale", "mean", f"{key}_b", **chosen)
 
             plots.measured("guidance", name, lambda: guidance.measure(model, num_images=20), draw, minutes="about a minute")
-            st.caption(
+            page.caption(
                 "Left: the share that the judge reads as asked. Right: how far apart pictures of one prompt are, in their coarse shapes "
                 "(RMS after a blur) and in what the judge sees in them; and how sharp they are. Up to 3 or 5, guidance buys obedience with "
                 "variety; beyond, sharpness is clutter, and of the text-to-image model's pictures fewer are read as asked."

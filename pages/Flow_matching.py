@@ -86,7 +86,7 @@ with page.lesson_page("flow") as lesson:
             films = play_each(lesson.slug, "mnist", dict(zip(titles, walks, strict=True)), stream_wide=300, side_by_side=False)
             path, walked = films[titles[0]], films[titles[1]]
             counts = [f"{title.split(',')[0]}: {digits.right(film, asked)}" for title, film in films.items() if film is not None]
-            st.caption(f"Of {len(asked)} digits the judge reads right: {', '.join(counts)}. {digits.which_epochs(network)}.")
+            page.caption(f"Of {len(asked)} digits the judge reads right: {', '.join(counts)}. {digits.which_epochs(network)}.")
 
     tabs = stage.below(
         lesson.slug,
@@ -127,7 +127,7 @@ with page.lesson_page("flow") as lesson:
                 "at guidance 1": ("flow_unguided", flow_lesson.over_steps_unguided),
             }[guided]
             digits.measured(measure, network, rows_of, draw, minutes="one to three minutes")
-            st.caption(
+            page.caption(
                 f"A hundred digits a point, from the same noise: flow matching {networks.describe(last)}, diffusion after epoch {other}. Counted is a "
                 "digit that the judge reads as asked and is more than half sure of. What spoils DDPM's walk in two or three moves is the noise "
                 "that `fixed_large` puts back, sized for short moves: the digit drowns in grain. With the posterior's variance, or none at all "
@@ -160,7 +160,7 @@ with page.lesson_page("flow") as lesson:
                         rf"\begin{{align*}}x_{{t'}}&=x_t+(t'-t)\,u\\&={x:.3f}+{after - t:.3f}\cdot({picture - noise:.3f})"
                         rf"={x + (after - t) * (picture - noise):.3f}\end{{align*}}"
                     )
-                    st.caption(f"t runs from 0, noise, to 1, the picture; here from {t:.3g} to {after:.3g}.")
+                    page.caption(f"t runs from 0, noise, to 1, the picture; here from {t:.3g} to {after:.3g}.")
                     page.equation(rf"u=u_\varnothing+\gamma\,(u_c-u_\varnothing),\qquad\gamma={gamma:g}")
                 else:
                     schedule = networks.last_settings(DIFFUSION).schedule
@@ -173,12 +173,12 @@ with page.lesson_page("flow") as lesson:
                         rf"\begin{{align*}}x_{{t'}}&=t'\,\hat x_0+(1-t')\,\hat\epsilon\\&={after:.3f}\cdot({picture:.3f})+{1 - after:.3f}\cdot({noise:.3f})"
                         rf"={after * picture + (1 - after) * noise:.3f}\end{{align*}}"
                     )
-                    st.caption(
+                    page.caption(
                         f"The very same step, said as DDIM says it: a part picture, a part noise. Diffusion counts the other way: this "
                         f"much noise has its timestep {like} of {schedule.T} (alpha_bar {schedule.alpha_bar(like):.3f})."
                     )
                     page.equation(rf"\epsilon=(1+w)\,\epsilon_c-w\,\epsilon_\varnothing,\qquad w=\gamma-1={gamma - 1:g}")
-                st.caption(f"row {row}, column {column} of the first picture; the walk went on to {x_after:.3f}.")
+                page.caption(f"row {row}, column {column} of the first picture; the walk went on to {x_after:.3f}.")
             if page.solutions():
                 digits.table(
                     [
@@ -214,7 +214,7 @@ with page.lesson_page("flow") as lesson:
                 lines[f"diffusion, pixel {at[0]}, {at[1]}"] = flow_lesson.pixel_path(walked, *at, schedule)
             plots.line_plot(lines, "from noise (0) to picture (1)", "value of the pixel", f"{lesson.slug}_paths", markers=True)
             lengths = flow_lesson.detour(path), flow_lesson.detour(walked, schedule)
-            st.caption(
+            page.caption(
                 "Two pixels of the first picture on their way, diffusion's x_t divided by the sum of its two factors so that both are "
                 f"means of picture and noise. The whole picture's path is {lengths[0]:.2f} times as long as the straight line for the "
                 f"flow, {lengths[1]:.2f} times for {walked.about['sampler']}. To compare path with path, choose DDIM: DDPM's shakes "
@@ -225,7 +225,7 @@ with page.lesson_page("flow") as lesson:
         with tabs["Training"]:
             digits.loss_curve(network, f"{lesson.slug}_loss", epoch)
             page.equation(r"L=\mathbb E_{t,\,x_0,\,x_1}\left\|(x_1-x_0)-u_\theta\bigl((1-t)\,x_0+t\,x_1,\;t,\;c\bigr)\right\|^2")
-            st.caption(
+            page.caption(
                 "This loss cannot fall to nothing: at every point many paths cross, and the best answer is their mean. In this network time "
                 "scales the channels instead of shifting them."
             )

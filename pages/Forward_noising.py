@@ -38,7 +38,7 @@ with page.lesson_page("forward") as lesson:
     with settings, stage.live():
         t = controls.slider(lesson.slug, "t", 0, forward.T - 1, default["t"], 1, help="0 is nearly clean, 999 almost pure noise")
         kind = controls.choice(lesson.slug, "schedule", list(SCHEDULES))
-        st.caption(SCHEDULES[kind])
+        page.caption(SCHEDULES[kind])
         schedule = forward.SCHEDULES[kind]()
         size = controls.select_slider(lesson.slug, "size", (28, 32, 64, 128), default["size"], help="height and width in pixels")
         x0, name = pick_picture(lesson.slug, (3, size, size), kinds=["photo", "emoji", "digit", "upload"])
@@ -76,7 +76,7 @@ with page.lesson_page("forward") as lesson:
         v0, ve, vt = (v[0, :, y, x].mean().item() for v in (x0, eps, xt))
         page.equation(r"x_t=\sqrt{\bar\alpha_t}\,x_0+\sqrt{1-\bar\alpha_t}\,\epsilon\qquad\epsilon\sim\mathcal N(0,I)")
         page.equation(rf"{math.sqrt(a):.3f}\cdot({v0:.3f})+{math.sqrt(1 - a):.3f}\cdot({ve:.3f})={vt:.3f}")
-        st.caption(f"pixel ({y}, {x}), the mean of its three channels, t = {t} (Ho et al. 2020, eq. 4)")
+        page.caption(f"pixel ({y}, {x}), the mean of its three channels, t = {t} (Ho et al. 2020, eq. 4)")
     with tabs["What drowns first"]:
         rings, clean = forward.radial_power(x0)
         signal, noise = [a * p for p in clean], [1 - a] * len(rings)
@@ -84,11 +84,11 @@ with page.lesson_page("forward") as lesson:
         plots.line_plot(lines, "cycles a picture (coarse shapes to the left)", "power", "forward_power", log_y=True)
         lost = forward.drowned_from(signal, 1 - a)
         if lost is None:
-            st.caption("The picture is stronger than the noise at every frequency: nothing is lost yet.")
+            page.caption("The picture is stronger than the noise at every frequency: nothing is lost yet.")
         elif lost == 0:
-            st.caption("The noise is stronger than the picture at every frequency.")
+            page.caption("The noise is stronger than the picture at every frequency.")
         else:
-            st.caption(
+            page.caption(
                 f"From {rings[lost]:g} cycles a picture on, the noise is stronger. A picture has most of its power in its coarse shapes, "
                 "white noise has the same everywhere: so fine details drown first, and a walk back finds the coarse shapes first."
             )
@@ -100,7 +100,7 @@ with page.lesson_page("forward") as lesson:
         normal = [math.exp(-m * m / 2) / math.sqrt(2 * math.pi) for m in middle]
         lines = {f"pixels of x_t at t = {t}": (middle, density), "standard normal": (middle, normal)}
         plots.line_plot(lines, "pixel value", "density", "forward_histogram")
-        st.caption(
+        page.caption(
             "All pixels of x_t in one heap: at t = 0 it has the shape of this picture's own brightness, near t = 999 that of a standard "
             "normal. For one given x0, each single pixel of x_t is Gaussian at every t."
         )
@@ -115,7 +115,7 @@ with page.lesson_page("forward") as lesson:
             lines = {k: (ts, [s.snr(i) for i in ts]) for k, s in schedules.items()}
             plots.line_plot(lines, "t", "signal-to-noise", "forward_snr", mark=t, mark_label=f"t = {t}", log_y=True)
         lost = {k: int((s.alphas_cumprod < 0.01).sum()) for k, s in schedules.items()}
-        st.caption(
+        page.caption(
             f"The linear schedule spends {lost['linear']} of its 1000 timesteps where less than a hundredth of the picture is left, the "
             f"cosine one {lost['cosine']}: it lets alpha_bar fall nearly evenly."
         )

@@ -37,15 +37,15 @@ with page.lesson_page("sampling", models=None) as lesson:
     with settings, stage.needs_run():
         prompts = controls.prompts(lesson.slug, model)
         pictures.unknown_words_hint(model, " ".join(prompts))
-        guidance_scale = controls.slider(
-            lesson.slug, "guidance_scale", 0.0, 15.0, model.guidance_scale, 0.5, help="1 is without guidance"
-        )
         eta = controls.slider(
             lesson.slug, "eta", 0.0, 1.0, 1.0, 0.1, help="fresh noise on every move: 1 is DDPM, 0 is DDIM, without any"
         )
         seed = controls.seed()
+        with stage.more():
+            help = "how hard a walk is pushed towards its prompt; 1 is without. The next lesson is about it: leave it where it is"
+            guidance_scale = controls.slider(lesson.slug, "guidance_scale", 0.0, 15.0, model.guidance_scale, 0.5, help=help)
     with settings:
-        st.caption(
+        page.caption(
             "All three prompts share the seed, so within a row only the prompt differs."
             + (f" {pictures.JUDGE}" if model.judge is not None else "")
         )
@@ -144,7 +144,7 @@ with page.lesson_page("sampling", models=None) as lesson:
             for row in decided["rows"]:
                 rows[f"RMS distance at eta = {row['eta']:g}"] = [f"{row[k]:.3f}" for k in shared]
             st.table(rows)
-            st.caption(
+            page.caption(
                 "Pictures of the same prompt. At eta = 1 the noise on the way decides: nearly all of the text-to-image model's pictures, "
                 "and as much as the first noise of the digits. At eta = 0 there is none, and the first noise decides everything. "
                 f"Kept from {decided['made']}: `{decided['command']}`"
@@ -168,7 +168,7 @@ with page.lesson_page("sampling", models=None) as lesson:
                         plots.line_plot(lines, "number of steps", y, f"{key}_{i}", markers=True)
 
             plots.measured("sampling", name, lambda: sampling.measure(model, num_images=20), draw, minutes="about a minute")
-            st.caption(
+            page.caption(
                 "Left: beyond 20 steps the pictures are not read any better; they only take longer. Right: how far each picture is from "
                 "the one that most steps make of its seed. At eta = 0 more steps come nearer and nearer to that one picture; at eta = 1 "
                 "they make another picture of the same thing, more than half as far away as another seed's."
@@ -177,7 +177,7 @@ with page.lesson_page("sampling", models=None) as lesson:
         for column, steps, film in zip(st.columns(2, gap="large"), (20, 50), films.values(), strict=True):
             if film is not None:
                 with column:
-                    st.caption(f"{steps} steps")
+                    page.caption(f"{steps} steps")
                     pictures.downloads(film, f"sampling-{name}-{steps}-{seed}")
     with tabs["Code"]:
         page.show_source(sampling.walk, from_noise, sample, move, titled=False)

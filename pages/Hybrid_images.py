@@ -92,7 +92,7 @@ with page.lesson_page("hybrids", models=None) as lesson:
             far = blur(final, made["sigma"])
             seeds, sides = seeds_of(made["seed"], len(film.final)), sides_of(made)
             if found:
-                st.caption(
+                page.caption(
                     "After each prompt: as which of its readings **the judge** has it, the far one in the picture blurred by sigma, "
                     "the near one in the picture as it is, and how sure it is. The judge is a small classifier, trained on real "
                     "pictures; it must choose one of the things it knows."
@@ -125,19 +125,19 @@ with page.lesson_page("hybrids", models=None) as lesson:
                     f"{alt}, log magnitude of its spectrum",
                     wide=100,
                 )
-                st.caption(
+                page.caption(
                     "In a spectrum the middle is the lowest frequency, the rim the highest; brightness is the log magnitude."
                 )
                 size = model.shape[2]
-                st.caption(f"And at its real size, {size} pixels of your screen:")
+                page.caption(f"And at its real size, {size} pixels of your screen:")
                 pictures.in_a_row(film.final[chosen : chosen + 1], [""], f"{alt}, at its real size", wide=size)
                 if model.judge is not None:
                     near, afar = pictures.readings(model, torch.cat([picture, far[chosen : chosen + 1]]))
-                    st.caption(f"What the judge reads first, from near{near}; from afar{afar}.")
+                    page.caption(f"What the judge reads first, from near{near}; from afar{afar}.")
         with tabs["One pixel"]:
             page.equation(r"\epsilon=\mathrm{lowpass}(\epsilon_{\text{far}})+\mathrm{highpass}(\epsilon_{\text{near}})")
             page.equation(r"\mathrm{highpass}(\epsilon)=\epsilon-\mathrm{lowpass}(\epsilon)")
-            st.caption("lowpass is a Gaussian blur of kernel_size and sigma. Both estimates, one for each prompt, are guided.")
+            page.caption("lowpass is a Gaussian blur of kernel_size and sigma. Both estimates, one for each prompt, are guided.")
             microscope(film, model.schedule, f"{lesson.slug}_scope")
         if found:
             with tabs["Which seeds work?"]:

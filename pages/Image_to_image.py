@@ -76,17 +76,17 @@ with page.lesson_page("sdedit", models=None) as lesson:
             (read,) = film.once("original", lambda: pictures.readings(model, clean))
             pictures.in_a_row(to_uint8(clean).numpy(), [f"original{read}"], pictures.describe(film.about), wide=64)
             if model.judge is not None:
-                st.caption(pictures.JUDGE)
+                page.caption(pictures.JUDGE)
     tabs = stage.below(lesson.slug, "Things to try", rmse and "Distance to the original" or None, "One pixel", "Save", "Code")
     if rmse:
         with tabs["Distance to the original"]:
             lines = {"RMSE to the original": (i_starts, rmse)}
             axis = "i_start (more noise to the left)"
             plots.line_plot(lines, axis, "RMSE, pictures in [-1, 1]", "sdedit_rmse", markers=True, height=260)
-            st.caption("From the pictures above: the less noise, the nearer to the original.")
+            page.caption("From the pictures above: the less noise, the nearer to the original.")
     with tabs["One pixel"]:
         page.equation(r"x_{t_{\text{start}}}=\sqrt{\bar\alpha}\,x_0+\sqrt{1-\bar\alpha}\,\epsilon")
-        st.caption("From there the walk goes on as always. This is one of its moves:")
+        page.caption("From there the walk goes on as always. This is one of its moves:")
         if film is not None:
             microscope(film, model.schedule, f"{lesson.slug}_scope")
     with tabs["Save"]:
@@ -95,7 +95,7 @@ with page.lesson_page("sdedit", models=None) as lesson:
     with tabs["Code"]:
         page.show_source(sdedit.from_starts, titled=False)
     with tabs["Things to try"]:
-        st.caption(
+        page.caption(
             "One batch, one walk. A picture whose start is not reached yet is held at the original, noised to the timestep in view."
         )
         tries = [

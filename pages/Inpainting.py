@@ -84,7 +84,7 @@ with page.lesson_page("inpainting", models=None) as lesson:
             columns=5,
         )
         if film is not None and model.judge:
-            st.caption(f"{pictures.JUDGE} Outside the mask all five are the original, to the bit.")
+            page.caption(f"{pictures.JUDGE} Outside the mask all five are the original, to the bit.")
     measured = kept.measure("inpainting", name)
     fits = measured is not None and measured["rows"][0]["seam"] > measured["rows"][0]["original"]  # not so where strokes cross it
     tabs = stage.below(lesson.slug, "Things to try", "The constraint, as it acts", fits and "Does it fit?", "Save", "Code")
@@ -100,7 +100,7 @@ with page.lesson_page("inpainting", models=None) as lesson:
                 row = torch.cat([numbers[0][None], numbers[1][None], before, numbers[3][None]]).clamp(-1, 1)
                 names = [f"x_t at t = {t}", "x0_hat", f"mean at t' = {t_prev}, before", "x_t' after the constraint"]
                 pictures.in_a_row(to_uint8(row).numpy(), names, f"step {film.index[i] + 1}", wide=150)
-                st.caption(
+                page.caption(
                     f"Step {film.index[i] + 1} of {film.total}, the first of the five. Before the constraint (without its fresh noise) the move touched every pixel; after it, only the mask is the walk's own."
                 )
     if fits:
@@ -109,7 +109,7 @@ with page.lesson_page("inpainting", models=None) as lesson:
             table = {"each move is walked": [f"{r['resamplings']} times" if r["resamplings"] > 1 else "once" for r in rows]}
             table["difference across the mask's edge"] = [f"{r['seam']:.3f}" for r in rows]
             st.table(table)
-            st.caption(
+            page.caption(
                 "The mean difference of neighbouring pixels across the edge, over five pictures at the page's first settings; in the "
                 f"original it is {rows[0]['original']:.3f}. Walked once, what is new cannot go back on what it decided before the "
                 "surroundings were clear; RePaint noises the whole picture again by one move and lets both parts agree. "

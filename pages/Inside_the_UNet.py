@@ -66,6 +66,7 @@ with page.lesson_page("unet") as lesson:
                 told = controls.choice(
                     lesson.slug, "class", [*digits.ALL_DIGITS, "none"], default="7", help="what the network is told"
                 )
+        with settings_place, stage.more("which digit"):
             x_uint8, name = digits.digit_in_view(lesson.slug)
             seed = controls.seed()
         labels = None if told in (None, "none") else [int(told)]
@@ -79,17 +80,12 @@ with page.lesson_page("unet") as lesson:
                 guesses["clean guess, skips cut"] = question.guess(seen.answer)
             captions = [f"{k}: PSNR {metrics.psnr(g, question.x0).item():.1f} dB" for k, g in guesses.items()]
             row = torch.cat([question.picture(), *guesses.values(), question.x0])
-            pictures.in_a_row(to_uint8(row).numpy(), ["what it sees", *captions, "original"], name, wide=112)
-        block = controls.choice(
-            lesson.slug, "block", names, default="down2", help="or click one in the drawing; its feature maps are shown below"
-        )
-        unet.show_drawing(lesson.slug, blocks, block, cut)
-        if shipped:
-            unet.feature_maps(block, seen.gives[block][0].numpy(), f"{name}, {network}") if block in seen.gives else None
-            st.caption(f"live: {digits.which_epochs(network)}. The drawing's D is free, the feature maps are this network's.")
+            pictures.in_a_row(to_uint8(row).numpy(), ["what it sees", *captions, "original"], name, wide=168)
+            page.caption(f"live: {digits.which_epochs(network)}.")
 
     tabs = stage.below(
         lesson.slug,
+        "Block by block",
         "Things to try",
         shipped and kind.time and "Where time and class enter",
         shipped and "What each skip is worth",
@@ -97,6 +93,17 @@ with page.lesson_page("unet") as lesson:
         "All blocks as a table",
         "Code",
     )
+    with tabs["Block by block"]:
+        block = controls.choice(
+            lesson.slug, "block", names, default="down2", help="or click one in the drawing; its feature maps are shown beside it"
+        )
+        drawing, maps = st.columns([5, 4], gap="medium")
+        with drawing:
+            unet.show_drawing(lesson.slug, blocks, block, cut)
+        with maps:
+            if shipped and block in seen.gives:
+                unet.feature_maps(block, seen.gives[block][0].numpy(), f"{name}, {network}")
+                page.caption("The drawing's D is free, the feature maps are those of the network above.")
     with tabs["Things to try"]:
         page.things_to_try(
             lesson,
@@ -126,7 +133,7 @@ with page.lesson_page("unet") as lesson:
                 shift.T.numpy(), steps, list(range(shift.shape[1])), "t", "channel", f"{lesson.slug}_times", middle=0, mark=t
             )
             does = "multiplied by" if kind.time == "scales" else "shifted by"
-            st.caption(f"time{place}: what every channel is {does}, for every t; the dotted line is the t in view.")
+            page.caption(f"time{place}: what every channel is {does}, for every t; the dotted line is the t in view.")
             if kind.classes:
                 scale = inside.condition_by_class(net, f"class{place}")
                 plots.heatmap(
@@ -138,12 +145,12 @@ with page.lesson_page("unet") as lesson:
                     f"{lesson.slug}_classes",
                     middle=0,
                 )
-                st.caption(
+                page.caption(
                     f"class{place}: what every channel is multiplied by, for each digit and for no class; white switches a channel off."
                 )
             effects = inside.effect_of_conditions(net, question)
             digits.table([{k: v if k == "told" else f"{v:.0%}" for k, v in row.items()} for row in effects])
-            st.caption(
+            page.caption(
                 "Tell it something else about the same picture: RMS change of the activations and of the answer, in % of theirs."
             )
 
@@ -151,7 +158,7 @@ with page.lesson_page("unet") as lesson:
         with tabs["What each skip is worth"]:
             rows = digits.skip_damage(network, t)
             digits.table(rows)
-            st.caption(
+            page.caption(
                 f"Ten test digits{f' at t = {t:g}' if kind.time else ''}, one of each. loss: the mean squared error of what the "
                 "network is to answer. A network that answers eps has to say where the noise lies, pixel by pixel, and only the skip at "
                 "28 x 28 carries that: without it the answer is worse than answering 0 (loss 1). Zeros there were never trained on, so "

@@ -46,7 +46,7 @@ with page.lesson_page("one_step") as lesson:
             look = one_step.through_training(networks.compared(network), x, sigma, seed, network=network)
             captions = [f"{a}: {e}" if e.mse else a for a, e in zip(look.names, look.errors, strict=True)]
             pictures.in_a_row(to_uint8(from_unit(look.pictures)).numpy(), captions, f"{name}, seed {seed}", wide=130)
-            st.caption(f"live: {digits.which_epochs(network)}. Errors are of pixels in [0, 1].")
+            page.caption(f"live: {digits.which_epochs(network)}. Errors are of pixels in [0, 1].")
 
     tabs = stage.below(
         lesson.slug,
@@ -89,11 +89,11 @@ with page.lesson_page("one_step") as lesson:
         if shipped:
             vy = look.pictures[len(look.names) - 2, 0, row, column].item()
             page.equation(rf"(D_\theta(z)-x)^2=({vy:.3f}-{vx:.3f})^2={(vy - vx) ** 2:.4f}")
-            st.caption(f"pixel ({row}, {column}) of {name}; the network {networks.describe(networks.last_epoch(network))}")
+            page.caption(f"pixel ({row}, {column}) of {name}; the network {networks.describe(networks.last_epoch(network))}")
     if shipped:
         with tabs["The measure"]:
             digits.table(digits.one_step_errors(sigma, seed, network=network))
-            st.caption(
+            page.caption(
                 "Twenty test digits, two of each, that the network was never trained on. MSE and PSNR say how near, sharpness (mean "
                 "gradient) how crisp: below the original's where strokes are blurred away, above it where noise is left."
             )

@@ -47,7 +47,7 @@ with page.lesson_page("out_of_its_depth") as lesson:
             pictures.in_a_row(to_uint8(from_unit(look.pictures)).numpy(), captions, f"{name}, seed {seed}", wide=170)
             ten, answers = digits.ten_cleaned(epoch, sigma, seed, network)
             pictures.in_a_row(answers, [str(k) for k in range(10)], f"the same cleaned at sigma {sigma:g}", wide=56)
-            st.caption(f"live: {digits.which_epochs(network)}. Errors are of pixels in [0, 1].")
+            page.caption(f"live: {digits.which_epochs(network)}. Errors are of pixels in [0, 1].")
 
     tabs = stage.below(
         lesson.slug,
@@ -74,7 +74,7 @@ with page.lesson_page("out_of_its_depth") as lesson:
         with tabs["The course's strip"]:
             pictures.in_a_row(ten, [f"z {k}" for k in range(10)], f"ten test digits at sigma {sigma:g}", wide=56)
             noisy, cleaned = depth.strip(networks.network_at(network, epoch)[0], x, one_step.SIGMAS, seed)
-            st.caption("The course's strip: the same digit at every sigma, and below each what the network makes of it.")
+            page.caption("The course's strip: the same digit at every sigma, and below each what the network makes of it.")
             captions = [f"sigma: {s:g}" for s in one_step.SIGMAS]
             pictures.in_a_row(to_uint8(from_unit(noisy)).numpy(), captions, f"{name}, noised", wide=56)
             captions = [f"cleaned: {s:g}" for s in one_step.SIGMAS]
@@ -97,7 +97,7 @@ with page.lesson_page("out_of_its_depth") as lesson:
                 )
 
             digits.measured(lesson.slug, network, depth.over_sigma, draw, minutes="half a minute to two")
-            st.caption(
+            page.caption(
                 "Below the dash-dotted line the network beats a blind guess; below the dotted one it beats leaving the noise alone. "
                 "At sigma 0 there is no noise to remove, and it changes the digit all the same."
             )
@@ -119,7 +119,7 @@ with page.lesson_page("out_of_its_depth") as lesson:
                 r"\mathbb E\,\|c-x\|^2=\|c-\mathbb E[x]\|^2"
                 r"+\underbrace{\mathbb E\,\|x-\mathbb E[x]\|^2}_{\text{no guess changes this}}"
             )
-            st.caption(
+            page.caption(
                 "A network trained on pure noise cannot know which digit is meant, so its loss is smallest at c = E[x], the average "
                 "digit. The shipped denoiser was trained at sigma 0.5, takes the noise for strokes, and pays for it in the table. "
                 + ("*taught* shows a small network that really was trained on noise alone (sigma 100)." if taught else "")

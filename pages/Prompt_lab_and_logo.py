@@ -37,8 +37,10 @@ with page.lesson_page("prompts", models=None) as lesson:
     warm(name)
 
     settings, picture = stage.columns()
-    with settings:
-        place = st.container(gap="xsmall")
+    with (
+        settings,
+        st.container(key=f"{lesson.slug}_last"),
+    ):  # below what can be set, but asked first: it says what there is to ask
         model, own_words = embeddings_of_ones_own(lesson.slug, model)
 
     def asked(argument: str, default: str) -> str:
@@ -49,7 +51,7 @@ with page.lesson_page("prompts", models=None) as lesson:
         pictures.unknown_words_hint(model, prompt)
         return prompt
 
-    with place, stage.needs_run():
+    with settings, stage.needs_run():
         a, b = asked("from_prompt", model.prompts[0]), asked("to_prompt", model.prompts[1])
         first = controls.slider(lesson.slug, "first_share", 0.0, 1.0, 0.0, 0.05, help="of to_prompt, in the first picture")
         last = controls.slider(lesson.slug, "last_share", 0.0, 1.0, 1.0, 0.05, help="of to_prompt, in the last picture")
@@ -68,7 +70,7 @@ with page.lesson_page("prompts", models=None) as lesson:
             strip, alt, row = f"{lesson.slug}_strip", pictures.describe(film.about), row_key(lesson.slug, name)
             filmstrip(film, strip, scope=f"{lesson.slug}_scope", columns=7, alt=alt, row=row)
             said = f"One noise, seven mixtures: the share of {quoted(film.about['to_prompt'])} in the embedding"
-            st.caption(f"{said}, and what the judge reads. {pictures.JUDGE}" if model.judge is not None else f"{said}.")
+            page.caption(f"{said}, and what the judge reads. {pictures.JUDGE}" if model.judge is not None else f"{said}.")
     tabs = stage.below(
         lesson.slug,
         "Things to try",
@@ -82,7 +84,7 @@ with page.lesson_page("prompts", models=None) as lesson:
     )
     with tabs["From one to the other"]:
         page.equation(r"c=(1-w)\,c_{\text{from}}+w\,c_{\text{to}}")
-        st.caption(
+        page.caption(
             "The condition c is mixed, not the pictures; w is the share. All seven go through the network as one batch, from one "
             "noise and with eta = 0, so that nothing but w differs."
         )
@@ -117,7 +119,7 @@ with page.lesson_page("prompts", models=None) as lesson:
                 argument="logo_sigma",
                 help="pixels; the smaller, the more belongs to logo_far",
             )
-            st.caption("seed and guidance_scale are those above.")
+            page.caption("seed and guidance_scale are those above.")
         words = {"logo_far": far, "logo_near": near, "sigma": sigma}
         logo_about = prompts.about_logo(model, **words, seed=seed, guidance_scale=guidance_scale)
         with right:
@@ -187,7 +189,7 @@ with page.lesson_page("prompts", models=None) as lesson:
                         if larger is not None:
                             pictures.in_a_row(larger.final, ["stage 2"], pictures.describe(larger.about), wide=256)
                     elif with_stage2:
-                        st.caption("No second stage ships for this model: the logo keeps its pixels.")
+                        page.caption("No second stage ships for this model: the logo keeps its pixels.")
                 best, text = (larger.final, larger.about) if larger is not None else (logo.final[chosen : chosen + 1], own)
                 print_size(best, text, f"logo-{name}-{seeds[chosen]}")
     with tabs["What the model knows"]:

@@ -68,7 +68,7 @@ with page.lesson_page("solvers") as lesson:
                     each=digits.FIVE,
                 )
             films = play_each(lesson.slug, "mnist", takes, stream_wide=290, side_by_side=False)
-            st.caption(
+            page.caption(
                 "All from the same noise; under each digit what the judge reads. The flow network follows another equation, in a "
                 "straighter line: it is here as a yardstick."
             )
@@ -104,7 +104,7 @@ with page.lesson_page("solvers") as lesson:
                 plots.line_plot(lines, "calls of the network", "RMS distance", key, log_x=True, log_y=True, markers=True)
 
             plots.measured("solvers_error", "mnist", solvers.error_over_calls, draw_error, minutes="about two minutes")
-            st.caption(
+            page.caption(
                 "Twenty digits a point, without guidance and clipping. The distance is to where the equation itself leads: Heun's picture "
                 "with 299 calls. With one call all make the same move. From three on, DPM-Solver++(2M) is nearest, then Heun, then DDIM. The "
                 "last move, to the clean picture, is Euler's for all three."
@@ -116,7 +116,7 @@ with page.lesson_page("solvers") as lesson:
                 plots.line_plot(lines, "calls of the network", "% read right", key, log_x=True, markers=True)
 
             plots.measured("solvers", "mnist", solvers.over_calls, draw, minutes="three to six minutes")
-            st.caption(
+            page.caption(
                 "A hundred digits a point, without guidance. From nine calls on the judge does not tell the three solvers apart: they are "
                 "within three digits of a hundred. And it reads the blur of a single call best of all: that a picture can be read does not "
                 "say that it is where the equation leads."
@@ -148,7 +148,7 @@ with page.lesson_page("solvers") as lesson:
                     f"back as {back_as}: RMS {off[1]:.3f}",
                 ]
                 pictures.in_a_row(to_uint8(row).numpy(), captions, "DDIM backwards and forwards", wide=112)
-                st.caption(
+                page.caption(
                     "RMS distance to the digit, pixels in [-1, 1]. *Like it*: correlation with the digit, 0 for real noise, whose std is 1. "
                     "Without guidance and clipping, which cannot be undone."
                 )
@@ -159,13 +159,13 @@ with page.lesson_page("solvers") as lesson:
 
             rows_of = solvers.inversion_over_steps
             plots.measured("solvers_inversion", "mnist", rows_of, draw_inversion, minutes="about three minutes")
-            st.caption(
+            page.caption(
                 "Twenty test digits a point. The more steps, the nearer to the digit; three looks ahead bring it nearer still. Told another "
                 "digit, the walk still ends near the first."
             )
     if film is not None:
         with tabs["Every move"]:
-            st.caption(DPM)
+            page.caption(DPM)
             filmstrip(film, f"{lesson.slug}_strip", columns=COLUMNS, alt=pictures.describe(film.about))
             pictures.downloads(film, f"solvers-{calls}-{seed}", columns=COLUMNS)
     with tabs["The equation"]:
@@ -173,6 +173,8 @@ with page.lesson_page("solvers") as lesson:
             r"\frac{d}{d\sigma}\,\frac{x_t}{\sqrt{\bar\alpha_t}}=\epsilon_\theta(x_t,t)\qquad"
             r"\sigma=\sqrt{\frac{1-\bar\alpha_t}{\bar\alpha_t}}"
         )
-        st.caption("Song et al. 2020, DDIM, eq. 14. From one sigma to the next along the slope found at its start: that is DDIM.")
+        page.caption(
+            "Song et al. 2020, DDIM, eq. 14. From one sigma to the next along the slope found at its start: that is DDIM."
+        )
     with tabs["Code"]:
         page.show_source(solve, invert, titled=False)

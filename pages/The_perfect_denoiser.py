@@ -55,7 +55,7 @@ with page.lesson_page("perfect") as lesson:
             pictures.in_a_row(to_uint8(row).numpy(), captions, f"{name}, seed {seed}", wide=112)
             captions = [f"weight: {w:.1%}" for w in seen.weights]
             pictures.in_a_row(to_uint8(seen.heaviest).numpy(), captions, "a training digit", wide=56)
-            st.caption(
+            page.caption(
                 f"In the second row the heaviest three of {len(known):,} training digits. About {seen.effective:.3g} share the weight (exp of its "
                 "entropy)."
             )
@@ -115,7 +115,7 @@ with page.lesson_page("perfect") as lesson:
                 )
 
             plots.measured("perfect_copies", "mnist", perfect.copies, draw_copies, minutes="about two minutes")
-            st.caption(
+            page.caption(
                 "RMS distance, pixels in [-1, 1], sixty pictures a row. The network's samples are as far from the 5,000 training digits as "
                 "test digits are, or farther: they are no copies of these. (It was trained on 55,000 more, which are not looked through.)"
             )
@@ -130,7 +130,7 @@ with page.lesson_page("perfect") as lesson:
                 plots.line_plot(lines, "t", "mean squared error of x0_hat", key, markers=True, mark=t, mark_label=f"t = {t}")
 
             plots.measured("perfect", "mnist", perfect.over_t, draw, minutes="ten to thirty seconds")
-            st.caption(
+            page.caption(
                 "A hundred training digits and a hundred test digits a point, pixels in [-1, 1]. On the training digits nothing has a "
                 "smaller error than the perfect denoiser. On test digits the network's is smaller at all but the noisiest t. And the "
                 "network errs on both alike: it has not learned its training digits by heart."
@@ -140,7 +140,7 @@ with page.lesson_page("perfect") as lesson:
             r"\hat x_0^*(x_t,t)=\sum_i w_i\,x_i\qquad w_i\propto"
             r"\exp\!\left(-\frac{\|x_t-\sqrt{\bar\alpha_t}\,x_i\|^2}{2(1-\bar\alpha_t)}\right)"
         )
-        st.caption(
+        page.caption(
             "The x_i are all training digits, and the weights add up to 1 (Karras et al. 2022, eq. 57). The exponent is divided by the "
             "variance of the noise: the less noise, the more the nearest digit has of the weight."
         )

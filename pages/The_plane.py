@@ -1,11 +1,12 @@
 """The plane: diffusion, flow matching and guidance where every answer is known, all of it drawn by the browser."""
 
-from lessons_lib.ui import page
+from lessons_lib.ui import page, stage
 from lessons_lib.ui.lessons import plane
 
 with page.lesson_page("plane") as lesson:
     import streamlit as st
 
+    stage.begin()
     page.idea(
         "200 dots of pure noise walk to where the data are. In two dimensions every answer is known exactly, so no network is "
         "asked: change anything and see at once what it does."

@@ -89,6 +89,7 @@ with page.lesson_page("denoise", models=None) as lesson:
             low=fractions[0],
             step=0.01,
             numbers=False,
+            blur={"slider": controls.key_of(lesson.slug, "sigma"), "index": 2, "caption": "blur, sigma {sigma}"},
         )
 
         def walk():
@@ -119,7 +120,7 @@ with page.lesson_page("denoise", models=None) as lesson:
                 ],
             }
         )
-        st.caption(
+        page.caption(
             "MSE is of pictures in [-1, 1]. The blur is of the noisy picture divided by √alpha_bar, which is as bright as the "
             "original. All but the walk follow the sliders at once."
         )
@@ -136,7 +137,7 @@ with page.lesson_page("denoise", models=None) as lesson:
             with column:
                 words = [f"t = {level}", f"blur, sigma {best:g}", "one step"]
                 pictures.in_a_row(np.concatenate([row, x0_hat]), words, pictures.describe(about_three), wide=112)
-        st.caption(
+        page.caption(
             "The course's three timesteps, each noised anew from the original. Each blur is the best one for this picture."
         )
     with tabs["One pixel"]:
@@ -153,7 +154,7 @@ with page.lesson_page("denoise", models=None) as lesson:
             plots.line_plot(lines, "t", axes[measure], f"{key}_{measure}", mark=t, mark_label=f"t = {t}", markers=True)
 
         plots.measured("denoise", name, lambda: denoise.measure(model, num_images=8, points=6), draw, minutes="about ten seconds")
-        st.caption(
+        page.caption(
             "In MSE one step is the nearest at every noise level, and the walk pays for having decided. In sharpness the walk stays near "
             "the originals when the noise grows; one step loses more and more, and blur most. Neither figure is the truth; together "
             "they show the trade."

@@ -82,7 +82,7 @@ with page.lesson_page("anagrams", models=None) as lesson:
             made, view, final, found = film.about, VIEWS[film.about["view"]], film.final_tensor(), found_in(film)
             seeds, sides = seeds_of(made["seed"], len(film.final)), sides_of(made)
             if found:
-                st.caption(
+                page.caption(
                     "After each prompt: as which of its readings **the judge** has it, and how sure it is. The judge is a small "
                     "classifier, trained on real pictures; it must choose one of the things it knows, and what it ranks fourth no "
                     "person would see."
@@ -120,7 +120,7 @@ with page.lesson_page("anagrams", models=None) as lesson:
                     first, second = pictures.readings(
                         model, torch.cat([final[chosen : chosen + 1], view.there(final[chosen : chosen + 1])])
                     )
-                    st.caption(f"What the judge reads first{first}; through the view{second}.")
+                    page.caption(f"What the judge reads first{first}; through the view{second}.")
         with tabs["One pixel"]:
             page.equation(r"\epsilon=\tfrac12\bigl(\epsilon(x_t,p_1)+\mathrm{back}(\epsilon(\mathrm{there}(x_t),p_2))\bigr)")
             page.equation(r"\epsilon(x,p)=\epsilon_u(x)+\gamma\,(\epsilon_c(x,p)-\epsilon_u(x))")

@@ -49,7 +49,7 @@ with page.lesson_page("words") as lesson:
         film = play(
             lesson.slug, NAME, about, lambda: words.walk(model, about), channels=("x0_hat",), captions=said, stream_wide=128
         )
-        st.caption("All from the same noise, with the same noise on the way: what differs is the word.")
+        page.caption("All from the same noise, with the same noise on the way: what differs is the word.")
         if film is not None:
             n = len(film)
             step = int(controls.slider(lesson.slug, "step", 1, n, min(n, 3), 1)) if n > 1 else 1
@@ -62,7 +62,7 @@ with page.lesson_page("words") as lesson:
             captions = [f"{w}: {s:.1%}" for w, s in zip(seen.words, seen.shares, strict=True)][: words.MOST]
             if laid:
                 pictures.in_a_row(np.stack(laid), captions, f"attention at t = {t}", wide=96)
-            st.caption(
+            page.caption(
                 f"Where each word is looked at, t = {t}, over the guess of that moment: the more orange, the more, in one scale for all; "
                 f"{most:.0%} is full orange. Padding gets {seen.padding:.0%}, the picture itself {seen.picture:.0%}."
             )
@@ -103,7 +103,7 @@ with page.lesson_page("words") as lesson:
                 mark_label=f"t = {t}",
                 markers=True,
             )
-            st.caption("The first picture's walk: the mean share of each word over all places.")
+            page.caption("The first picture's walk: the mean share of each word over all places.")
     with tabs["By kind of word"]:
 
         def draw_kinds(rows: list[dict], key: str) -> None:
@@ -111,7 +111,7 @@ with page.lesson_page("words") as lesson:
             plots.line_plot(lines, "t", "share of the attention", key, markers=True, height=380)
 
         plots.measured("words_attention", NAME, lambda: words.attention_by_kind(model), draw_kinds, minutes="about a minute")
-        st.caption(
+        page.caption(
             "Twenty-four pictures by the artists, noised to t and told what they are. Of all words those of the thing get the most, at every "
             "t, and the more noise, the more. Most of the attention goes to no word at all, but to the picture itself and to the padding."
         )
@@ -130,7 +130,7 @@ with page.lesson_page("words") as lesson:
             )
 
         plots.measured("words", NAME, lambda: words.effect_of_words(model), draw_effect, minutes="one to three minutes")
-        st.caption(
+        page.caption(
             "Eight prompts a row, *a THING in STYLE style*, at the model's own guidance. The distance is to the picture of the whole prompt, "
             "from the same noise. Without the thing it is another picture, farther away than another seed's."
         )
@@ -153,7 +153,7 @@ with page.lesson_page("words") as lesson:
             stream_wide=96,
             channels=("x0_hat",),
         )
-        st.caption("Below: what the artists drew, which the model never saw.")
+        page.caption("Below: what the artists drew, which the model never saw.")
         pictures.in_a_row(to_uint8(words.true_pictures(of, model.shape[1])).numpy(), captions, "the artist's own", wide=96)
 
         def draw_held(rows: list[dict], key: str) -> None:
@@ -170,7 +170,7 @@ with page.lesson_page("words") as lesson:
             )
 
         plots.measured("words_held_out", NAME, lambda: words.held_out_against_taught(model), draw_held, minutes="three minutes")
-        st.caption(
+        page.caption(
             "Thirty-two pairs a row, read by the judge. It sees whether the thing is there, not whether the style is right: for that, "
             "compare the two rows by eye."
         )

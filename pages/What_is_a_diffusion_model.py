@@ -1,6 +1,6 @@
 """What a diffusion model is: the whole machine as one moving picture, before any symbol."""
 
-from lessons_lib.ui import controls, page, pictures
+from lessons_lib.ui import controls, page, pictures, stage
 from lessons_lib.ui.page import pipeline
 
 NOISES = ["this noise", "another noise"]
@@ -11,6 +11,7 @@ with page.lesson_page("what") as lesson:
 
     from lessons_lib.files.film import Film, opening_path
 
+    stage.begin()
     page.idea(
         "A diffusion model makes pictures that nobody has drawn: you say what, it begins with **noise**, grains of colour drawn by "
         "dice, and cleans them up until a picture stands there. Nobody can paint a strawberry out of noise in one go. But a network can "
@@ -24,7 +25,7 @@ with page.lesson_page("what") as lesson:
         noise = controls.choice(lesson.slug, "noise", NOISES, label="where it begins")
     which = NOISES.index(noise) * len(prompts) + prompts.index(words)
     pipeline(walk, training, which, words)
-    st.caption(
+    page.caption(
         f"Both rows were really computed by one network, the {walk.about['model']} model of these lessons; kept from {walk.kept}. Above, "
         f"all of its {walk.total} steps. Below, six questions of the kind that taught it, asked again now that it has learned."
     )

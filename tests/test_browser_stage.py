@@ -11,6 +11,8 @@ from PIL import Image
 pytest.importorskip("playwright", reason="browser tests need playwright: pip install playwright")
 from playwright.sync_api import expect  # noqa: E402
 
+from benchmarks import stage  # noqa: E402
+from lessons_lib.catalogue import written  # noqa: E402
 from lessons_lib.files.pictures import picture_of  # noqa: E402
 from lessons_lib.lessons import forward  # noqa: E402
 from lessons_lib.maths.images import to_uint8  # noqa: E402
@@ -19,7 +21,6 @@ from tests.browsing import visit, wait  # noqa: E402
 
 pytestmark = pytest.mark.browser
 
-ON_STAGE = ("forward", "denoise", "sampling", "guidance", "sdedit", "inpainting", "anagrams", "hybrids", "prompts")
 CANVAS = ".st-key-forward_row canvas"
 WATCH = """() => {
   const canvas = document.querySelector(".st-key-forward_row canvas");
@@ -77,39 +78,19 @@ def test_the_picture_follows_the_slider_while_it_is_dragged(browser_page, app_ur
     assert np.array_equal(pixels(page, CANVAS), noised(last))
 
 
-BOX = """(what) => [...document.querySelectorAll(what)].filter((e) => e.checkVisibility()).map((e) => {
-  const b = e.getBoundingClientRect(); return [b.top, b.bottom, b.left, b.right]; })"""
-
-
-@pytest.mark.parametrize("slug", ON_STAGE)
-def test_settings_and_picture_are_on_one_screen(browser_page, app_url, slug):
+@pytest.mark.parametrize("lesson", written(), ids=lambda lesson: lesson.slug)
+def test_a_lesson_keeps_to_one_screen(browser_page, app_url, lesson):
     page = browser_page
-    page.set_viewport_size({"width": 1280, "height": 800})
-    visit(page, app_url, slug, model="emoji")
-    first = page.evaluate(BOX, ".st-key-stage_settings [data-testid=stWidgetLabel]")[0]
-    picture = page.evaluate(BOX, ".st-key-stage_picture img")
-    assert first[1] < 800
-    assert picture
-    assert picture[0][1] < 800, "the first picture is cut by the fold"
-    height = page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollHeight")
-    assert height <= 2.5 * 800
-
-
-@pytest.mark.parametrize(
-    "slug", ["forward", "guidance", "sdedit", "inpainting"]
-)  # in the others the strip and captions push it down
-def test_on_a_phone_the_first_control_and_the_picture_are_on_one_screen(browser_page, app_url, slug):
-    page = browser_page
-    page.set_viewport_size({"width": 390, "height": 844})
-    visit(page, app_url, slug, model="emoji")
-    first = page.evaluate(BOX, ".st-key-stage_settings [data-testid=stWidgetLabel]")[0]
-    picture = page.evaluate(BOX, ".st-key-stage_picture img")[0]
-    assert max(first[1], picture[1]) - min(first[0], picture[0]) < 844
-    sizes = page.evaluate(
-        "() => [document.querySelector('[data-testid=stMain]').scrollHeight, document.documentElement.scrollWidth]"
-    )
-    assert sizes[0] <= 5 * 844
-    assert sizes[1] <= 390
+    stage.open_lesson(page, app_url, lesson)
+    laptop, phone = stage.seen(page, stage.LAPTOP), stage.seen(page, stage.PHONE)
+    assert laptop["height"] <= stage.SCREENS_AT_MOST[stage.LAPTOP] * stage.LAPTOP[1]
+    assert phone["height"] <= stage.SCREENS_AT_MOST[stage.PHONE] * stage.PHONE[1]
+    assert phone["wide"] <= stage.PHONE[0], "wider than a phone"
+    if lesson.slug in stage.NO_STAGE:
+        return
+    assert stage.on_one_laptop_screen(laptop), laptop
+    assert stage.on_one_phone_screen(phone), phone
+    assert stage.share(stage.present(page)) >= stage.SHARE_AT_LEAST
 
 
 SAME = """(row) => { const img = document.querySelectorAll(`.st-key-${row} img`)[1], canvas = img.parentElement.querySelector("canvas");
@@ -125,6 +106,43 @@ def test_noisy_follows_in_three_ways_and_is_what_the_server_draws(browser_page, 
     canvas = page.locator(".st-key-denoise_four canvas")
     expect(canvas).to_have_attribute("data-t", "150" if model == "mnist" else "510")
     assert page.evaluate(SAME, "denoise_four")
+
+
+APART = """(row) => { const img = document.querySelectorAll(`.st-key-${row} img`)[2], canvas = img.parentElement.querySelector("canvas");
+  const pixels = (e) => { const c = document.createElement("canvas"); c.width = canvas.width; c.height = canvas.height;
+    const context = c.getContext("2d"); context.drawImage(e, 0, 0); return context.getImageData(0, 0, c.width, c.height).data; };
+  const [a, b] = [pixels(img), pixels(canvas)].map((data) => [...data]);
+  return [canvas.dataset.sigma, img.naturalWidth === canvas.width, Math.max(...a.map((v, i) => Math.abs(v - b[i])))]; }"""
+
+
+@pytest.mark.parametrize("model", ["mnist", "emoji"])
+def test_the_blur_follows_its_slider_while_it_is_dragged_and_is_what_the_server_draws(browser_page, app_url, model):
+    page = browser_page
+    visit(page, app_url, "denoise", model=model, sigma="1.5")
+    canvas = page.locator(".st-key-denoise_four canvas").nth(1)
+    expect(canvas).to_have_attribute("data-sigma", "1.5")
+    sigma, same, apart = page.evaluate(APART, "denoise_four")
+    assert (sigma, same) == ("1.5", True)
+    assert apart <= 1, "grey levels"  # of a value between two, the sums' order may choose the other
+    page.evaluate(SEEN)
+    thumb = page.locator(".st-key-denoise_sigma [data-testid=stSliderThumbValue]").locator("..")
+    box = thumb.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for i in range(60):
+        page.mouse.move(x + i, y)
+    drawn = page.evaluate("() => window.sigmas")
+    assert len(set(drawn)) >= 10, drawn
+    assert "sigma=1.5" in page.url, "the address waits until the slider is let go"
+    page.mouse.up()
+    page.wait_for_url(lambda url: f"sigma={drawn[-1]}" in url)
+    wait(page)
+    assert page.evaluate(APART, "denoise_four")[2] <= 1
+
+
+SEEN = """() => { const canvas = document.querySelectorAll(".st-key-denoise_four canvas")[1]; window.sigmas = [];
+  new MutationObserver(() => window.sigmas.push(canvas.dataset.sigma)).observe(canvas, { attributes: true, attributeFilter: ["data-sigma"] }); }"""
 
 
 def test_the_strip_scrubs_the_row_and_ends_at_the_clean_pictures(browser_page, app_url):

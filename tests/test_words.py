@@ -1,15 +1,19 @@
 """What people type is shown as they typed it: on the pages, in files, in the saved HTML; and nothing of it acts."""
 
+import base64
 import io
 import json
 import re
 import zipfile
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from markdown_it import MarkdownIt
 from PIL import Image
 
+from lessons_lib.files.figures import Bars, Curves, Heat
 from lessons_lib.models.names import available
 from lessons_lib.typed import as_typed, quoted, sentence, visible
 from lessons_lib.ui import hand_in, save
@@ -134,6 +138,25 @@ def test_the_saved_page_shows_it_and_asks_for_nothing(typed):
     assert set(shown.addresses) <= {URL}
     assert not set(shown.tags) & {"script", "iframe", "a", "b"} - ({"a"} if "this view" in document else set())
     assert plain(shown.words).count(plain(visible(typed))) >= 5 if typed.strip() else True
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        Curves({"$a": ([1, 2, 4], [1.0, None, 3.0]), "b": ([1, 2, 4], [2, 3, 4])}, "t", "loss", log_x=True),
+        Bars(["seed 1", "seed 2"], {"<a>": [0.2, 0.9], "b": [0.5, 0.1]}, {"<a>": ["1st", "2nd"], "b": ["3rd", "4th"]}, "sure"),
+        Heat(np.array([[1.0, 2.0, 0.5], [0.0, np.nan, 3.0]]), [0, 10, 20], ["up", "down"], "t", "channel", 1.0, mark=15),
+    ],
+)
+def test_the_saved_page_holds_its_plots_as_pictures_and_its_captions(drawn):
+    noted = [save.Noted("plot", drawn, alt="loss <over> t"), save.Noted("caption", "the loss **falls** <b>")]
+    shown = Text(document := save.as_html("A lesson", "http://here/?a=1", "", noted))
+    assert "<strong>falls</strong>" in document
+    assert "the loss falls" in plain(shown.words).replace("  ", " ")
+    url = re.search(r'src="data:image/svg\+xml;base64,([^"]+)" alt="loss &lt;over&gt; t"', document)[1]
+    drawing = ElementTree.fromstring(base64.b64decode(url))
+    assert drawing.tag.endswith("svg")
+    assert len(list(drawing.iter("{http://www.w3.org/2000/svg}path"))) > 5
 
 
 def test_a_foreign_hand_in_asks_for_nothing():

@@ -119,7 +119,66 @@ class Grid:
         return fig
 
 
-def as_file(drawn: Curves | Grid, kind: str, size: str, about: dict | None = None) -> bytes:
+@dataclass(frozen=True)
+class Bars:
+    """Bars beside one another in groups, from 0 to 1. bars: {name: a height a group}; labels: {name: what stands on each}."""
+
+    groups: Sequence[str]
+    bars: dict[str, Sequence[float]]
+    labels: dict[str, Sequence[str]]
+    y: str
+
+    def figure(self, size: Size) -> Figure:
+        fig = _figure(size, size.wide * 0.5)
+        axes, wide = fig.add_subplot(), 0.8 / len(self.bars)
+        for i, (name, heights) in enumerate(self.bars.items()):
+            places = [k + (i - (len(self.bars) - 1) / 2) * wide for k in range(len(heights))]
+            drawn = axes.bar(
+                places, heights, wide, color=COLOURS[i], hatch=("", "//")[i % 2], edgecolor="#fff", label=_text(name)
+            )
+            axes.bar_label(drawn, [_text(said) for said in self.labels[name]], fontsize=size.font * 0.8)
+        axes.set_xticks(range(len(self.groups)), [_text(group) for group in self.groups], fontsize=size.font * 0.9)
+        axes.set_ylabel(_text(self.y), fontsize=size.font)
+        axes.tick_params(axis="y", labelsize=size.font * 0.9)
+        axes.spines[["top", "right"]].set_visible(False)
+        fig.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=2, frameon=False, fontsize=size.font * 0.9)
+        return fig
+
+
+@dataclass(frozen=True)
+class Heat:
+    """Numbers as colour, white at `middle`. z: (len(y), len(x)); x_title, y_title: of the axes; mark: a place on the x axis."""
+
+    z: np.ndarray
+    x: Sequence
+    y: Sequence
+    x_title: str
+    y_title: str
+    middle: float
+    mark: float | None = None
+
+    def figure(self, size: Size) -> Figure:
+        fig = _figure(size, size.wide * 0.5)
+        axes, z = fig.add_subplot(), np.asarray(self.z, float)
+        far = float(np.nanmax(np.abs(z - self.middle), initial=0)) or 1.0
+        columns, rows = np.arange(len(self.x)), np.arange(len(self.y))
+        seen = axes.pcolormesh(columns, rows, z, cmap="RdBu_r", vmin=self.middle - far, vmax=self.middle + far, rasterized=True)
+        fig.colorbar(seen, ax=axes)
+        for set_ticks, names in ((axes.set_xticks, self.x), (axes.set_yticks, self.y)):
+            every = max(1, len(names) // 8)
+            shown = [_text(n if isinstance(n, str) else f"{n:g}") for n in list(names)[::every]]
+            set_ticks(range(0, len(names), every), shown, fontsize=size.font * 0.8)
+        if self.mark is not None:
+            axes.axvline(float(np.interp(self.mark, self.x, columns)), color="#111111", linestyle=":", linewidth=size.line)
+        axes.set_xlabel(_text(self.x_title), fontsize=size.font)
+        axes.set_ylabel(_text(self.y_title), fontsize=size.font)
+        return fig
+
+
+Drawn = Curves | Grid | Bars | Heat
+
+
+def as_file(drawn: Drawn, kind: str, size: str, about: dict | None = None) -> bytes:
     """A figure as a file.
 
     Args: kind: "pdf" or "svg". size: "report" or "slide", how large it is to be shown. about: what made it, written into the file.

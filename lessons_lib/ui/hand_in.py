@@ -72,12 +72,15 @@ def records() -> dict[str, Record]:
     return st.session_state.setdefault("hand_in_records", {})
 
 
+LESSONS_OWN = ("code", "caption", "plot")  # everybody's, and in the lesson
+
+
 def collect(slug: str, model: str, files: Iterable[Path]) -> None:
     """Called at a lesson's end: keep what it shows if the learner did something on it. files: the weights that were asked."""
     works = tuple(save.works())
     if not asked_in(slug) or not works:
         return
-    noted = tuple(n for n in save.noted() if n.kind != "code")  # the code is everybody's
+    noted = tuple(n for n in save.noted() if n.kind not in LESSONS_OWN)
     notes = st.session_state.get(f"{slug}_notes", "")
     made = time.strftime("%Y-%m-%d %H:%M")
     record = Record(slug, model, made, view.url(slug), notes, noted, works, used.hashes(files))

@@ -215,6 +215,12 @@ def idea(text: str) -> None:
     st.markdown(explained(text), unsafe_allow_html=True)
 
 
+def caption(text: str) -> None:
+    """What is to be seen or was measured, small, on the page and in the saved lesson. text: markdown."""
+    save.note("caption", text)
+    st.caption(text)
+
+
 def question(slug: str, text: str, options: Sequence[str], answer: str, right: str | None = None) -> None:
     """A question to answer before looking. Choosing says whether that is right, and why.
 

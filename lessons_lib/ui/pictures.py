@@ -244,12 +244,14 @@ def live_noise(
     low: float = 0,
     step: float = 1,
     numbers: bool = True,
+    blur: dict | None = None,
 ) -> None:
     """Draw x_t over picture `index` of a row, as the slider stands, and its numbers below. No request while it is dragged.
 
     Args: x0, eps: (1, C, H, W). slider: the key of t's slider. row: the key of the row of pictures (pictures.in_a_row). caption: of
     the picture, with "{t}" for the timestep. ts: the timestep at each of the slider's places, which begin at `low`, `step` apart; by default
-    the slider is t itself. numbers: show alpha_bar, SNR and correlation. The arrays are sent once a session; a browser that has lost them asks.
+    the slider is t itself. numbers: show alpha_bar, SNR and correlation. blur: the `slider` of its sigma, the `index` of the picture that shows
+    x_t / sqrt(alpha_bar) blurred, as lessons.denoise.blurred() has it, and its `caption` with "{sigma}"; None for none. The arrays are sent once a session; a browser that has lost them asks.
     """
     table = schedule.alphas_cumprod.numpy().astype("<f8").tobytes()
     arrays = table + np.concatenate([x0.numpy().ravel(), eps.numpy().ravel()]).astype("<f4").tobytes()
@@ -266,6 +268,7 @@ def live_noise(
         "low": low,
         "step": step,
         "numbers": numbers,
+        "blur": blur,
     }
     asked = st.session_state.pop(f"{key}_asked", None)
     sent = st.session_state.get(f"{key}_sent")

@@ -258,9 +258,12 @@ def play_each(
     places = st.columns(len(takes), gap=gap) if side_by_side else [st.container() for _ in takes]
     for place, (title, take) in zip(places, takes.items(), strict=True):
         with place:
-            st.markdown(f"**{title}**")
+            n = f"{key}_{len(screens)}"
+            head = None if side_by_side else st.container(horizontal=True, vertical_alignment="center", key=f"{n}_head")
+            with head or nullcontext():
+                st.markdown(f"**{title}**", width="stretch" if head is None else "content")
             save.note("text", f"**{title}**")
-            screens[title] = _Screen(take, model, columns, ("xt",), stream_wide, f"{key}_{len(screens)}")
+            screens[title] = _Screen(take, model, columns, ("xt",), stream_wide, n, head)
     st.session_state[f"{key}_screens"] = [screen.key for screen in screens.values()]
     films = st.session_state.get(key, [None] * len(takes))
     for film in films:
@@ -342,9 +345,10 @@ def _blank(take: Take) -> Film:
 class _Screen:
     """Where one walk is seen: a line that tells how far it is and later what made it, and under it the pictures."""
 
-    def __init__(self, take: Take, model: str, columns: int, channels: tuple[str, ...], wide: int, key: str):
+    def __init__(self, take: Take, model: str, columns: int, channels: tuple[str, ...], wide: int, key: str, head=None):
         self.take, self.model, self.columns, self.channels, self.wide, self.key = take, model, columns, channels, wide, key
-        with st.container(key=f"{key}_playline"):  # as high as two lines, so that nothing moves when one becomes the other
+        # as high as two lines, so that nothing moves when one becomes the other
+        with head or nullcontext(), st.container(key=f"{key}_playline"):
             self.line = st.empty()
         self.place = st.container() if take.captions else st.empty()  # a container is never empty between two rows
         self.row = None  # the places of a row of pictures, once it stands

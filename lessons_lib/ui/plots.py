@@ -12,7 +12,7 @@ import numpy as np
 import streamlit as st
 
 from lessons_lib.files import kept as kept_files
-from lessons_lib.files.figures import COLOURS, KINDS, SIZES, Curves, Grid, as_file
+from lessons_lib.files.figures import COLOURS, KINDS, SIZES, Bars, Curves, Grid, Heat, as_file
 from lessons_lib.ui import save, stamp
 
 # as figures.py has them, in Plotly's words
@@ -86,6 +86,7 @@ def line_plot(
     _chart(fig, key)
     if not _growing.get():
         curves = Curves(lines, x, y, log_x, log_y, markers, mark, mark_label, level, level_label, ticks)
+        save.note("plot", curves, alt=f"{y} over {x}: {', '.join(lines)}")
         save_figure({"": lambda: curves}, f"{key}_figure", key, stamp.stamp({}))
 
 
@@ -166,10 +167,14 @@ def bars(found: Sequence, seeds: Sequence[int], names: tuple[str, str], key: str
     highest = max(max(f.sure) for f in found)
     fig.update_yaxes(range=[0, min(1.0, 1.25 * highest)], tickformat=".0%")
     _chart(fig, key)
+    heights = {name: [found[i].sure[which] for i in order] for which, name in enumerate(names)}
+    labels = {name: [ordinal(found[i].ranks[which]) for i in order] for which, name in enumerate(names)}
+    drawn = Bars([f"seed {seeds[i]}" for i in order], heights, labels, "judge's probability")
+    save.note("plot", drawn, alt=f"the judge's probability of {' and of '.join(names)}")
     both = sum(f.both for f in found)
-    st.caption(
-        f"On each bar: which reading of the judge's it is. Both prompts are among its first five in {both} of {len(found)}."
-    )
+    text = f"On each bar: which reading of the judge's it is. Both prompts are among its first five in {both} of {len(found)}."
+    save.note("caption", text)
+    st.caption(text)
 
 
 def heatmap(z: np.ndarray, x: Sequence, y: Sequence, x_title: str, y_title: str, key: str, *, middle: float, mark=None) -> None:
@@ -183,6 +188,9 @@ def heatmap(z: np.ndarray, x: Sequence, y: Sequence, x_title: str, y_title: str,
         fig.update_yaxes(type="category", dtick=1)
     fig.update_layout(height=280, margin={"l": 8, "r": 8, "t": 8, "b": 8}, xaxis_title=x_title, yaxis_title=y_title)
     _chart(fig, key)
+    save.note(
+        "plot", Heat(z, list(x), list(y), x_title, y_title, middle, mark), alt=f"{y_title} over {x_title}, numbers as colour"
+    )
 
 
 def measured(slug: str, model: str, rows_of: Callable, draw: Callable[[list[dict], str], None], *, minutes: str) -> None:
@@ -217,6 +225,8 @@ def measured(slug: str, model: str, rows_of: Callable, draw: Callable[[list[dict
             save.did("measured", f"{slug.replace('_', ' ')}, {model}: {said}")
         elif kept:
             draw(kept["rows"], key)
-            st.caption(f"kept from {kept['made']}: `{kept['command']}`, {kept['seconds']:.0f} s, {kept['about']}")
+            said = f"kept from {kept['made']}: `{kept['command']}`, {kept['seconds']:.0f} s, {kept['about']}"
+            save.note("caption", said)
+            st.caption(said)
         else:
             st.caption("Not measured yet for this model: press **Measure now**.")

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
+from lessons_lib.files.figures import Drawn, as_file
 from lessons_lib.questions import QUESTIONS
 from lessons_lib.typed import visible
 from lessons_lib.ui import stamp, view
@@ -23,10 +24,10 @@ from lessons_lib.worksheet import worksheet
 
 @dataclass(frozen=True)
 class Noted:
-    """One thing on the page. kind: "heading", "text" (markdown), "picture", "equation" (LaTeX) or "code"."""
+    """One thing on the page. kind: "heading", "text" or "caption" (markdown), "picture", "plot", "equation" (LaTeX) or "code"."""
 
     kind: str
-    content: str  # words, LaTeX, code, or a picture's data URL
+    content: str | Drawn  # words, LaTeX, code, a picture's data URL; of a plot what as_file() draws, when the lesson is saved
     caption: str = ""
     alt: str = ""
     width: int = 0  # of a picture, in CSS pixels
@@ -91,12 +92,13 @@ body { font: 16px/1.55 system-ui, sans-serif; max-width: 54rem; margin: 2rem aut
 img { image-rendering: pixelated; max-width: 100%; height: auto; border-radius: 4px }
 figure { display: inline-block; margin: .4rem .8rem .4rem 0; vertical-align: top }
 figcaption { font-size: .82rem; color: #555; max-width: 22rem }
+.caption { font-size: .9rem; color: #555 } .plot { background: #fff; width: 40rem }
 pre { background: #f4f5fa; padding: 1rem; overflow-x: auto; font-size: .85rem; border-radius: 6px }
 math { font-size: 1.1rem; display: block; margin: .8rem 0; overflow-x: auto }
 .notes { border-left: 4px solid #3b4cc0; padding-left: 1rem; white-space: pre-wrap }
 footer { color: #666; font-size: .85rem; margin-top: 3rem }
 @media (prefers-color-scheme: dark) {
-  body { background: #12141c; color: #e8eaf3 } pre { background: #1b1e2a } figcaption { color: #aaa } }
+  body { background: #12141c; color: #e8eaf3 } pre { background: #1b1e2a } figcaption, .caption { color: #aaa } }
 """
 
 
@@ -106,13 +108,17 @@ def noted() -> list[Noted]:
 
 
 def body(notes: str, noted: list[Noted]) -> str:
-    """The learner's notes and what a page drew, as HTML without script or request to anywhere."""
+    """The learner's notes and what a page drew, plots drawn now, as HTML without script or request to anywhere."""
     parts = []
     for n in noted:
         if n.kind == "heading":
             parts.append(f"<h2>{html.escape(n.content)}</h2>")
         elif n.kind == "text":
             parts.append(rendered(n.content))
+        elif n.kind == "caption":
+            parts.append(f'<div class="caption">{rendered(n.content)}</div>')
+        elif n.kind == "plot":
+            parts.append(f'<figure><img class="plot" src="{_svg(n.content)}" alt="{html.escape(n.alt, quote=True)}"></figure>')
         elif n.kind == "equation":
             parts.append(_mathml(n.content))
         elif n.kind == "code":
@@ -132,6 +138,11 @@ def rendered(markdown: str) -> str:
     from markdown_it import MarkdownIt
 
     return MarkdownIt("commonmark", {"html": False}).disable(["image", "link", "autolink", "reference"]).render(markdown)
+
+
+def _svg(drawn: Drawn) -> str:
+    """A figure as the data URL of an SVG: shown as a picture, it asks for nothing and runs nothing."""
+    return "data:image/svg+xml;base64," + base64.b64encode(as_file(drawn, "svg", "report")).decode()
 
 
 def _mathml(latex: str) -> str:
@@ -192,7 +203,7 @@ def save_this_lesson(slug: str, title: str, notes: str, weights: Callable[[], di
         key=f"{slug}_save",
         on_click="ignore",
         icon=":material/save:",
-        help="one file with the pictures, settings, equations and your notes; opens offline",
+        help="one file with the pictures, plots, settings, equations and your notes; opens offline",
     )
 
 

@@ -11,7 +11,7 @@ How to move a page onto it, in ten lines:
 7. `tabs = stage.below(slug, "Things to try", film and "One pixel", ...)`: a name that is false is left out.
 8. `with tabs["One pixel"]:` and the section's body as it was, without `page.section`, whose heading the tab is.
 9. "Things to try" is the first tab, but drawn last, when all controls are known; the code that ran is the last; `walks={"five": "Five pictures"}` opens the tab that a link runs.
-10. Look at it at 1280 x 800 and 390 x 844, and run `python benchmarks/heights.py PAGE`.
+10. Look at it at 1280 x 800 and 390 x 844, and run `python benchmarks/stage.py PAGE`.
 
 A tab's body runs whether it is open or not: its controls stay in the link, the saved lesson holds it, and a click on a tab ends no
 walk. The picture is drawn before any of them.
