@@ -112,6 +112,15 @@ WRAPPED = {
     "state_dict": lambda s: {"state_dict": s, "epoch": 3},
     "model": lambda s: {"model": {f"module.{k}": v for k, v in s.items()}, "optimizer": {"lr": 1e-3}, "loss": [0.1, 0.2]},
     "model_state_dict": lambda s: {"epoch": 5, "model_state_dict": s},
+    "under any name": lambda s: {"my_unet": s, "optim": {"state": {0: {"exp_avg": torch.zeros(4, 1, 3, 3)}}, "param_groups": []}},
+    "in a list": lambda s: [{"lr": 1e-3}, s],
+    "deep inside": lambda s: {"a": {"b": {"c": {"d": [s]}}}},
+    "Lightning": lambda s: {"state_dict": {f"model.{k}": v for k, v in s.items()}, "hyper_parameters": {"lr": 1e-3}},
+    "the course's DDPM": lambda s: (
+        {"betas": torch.ones(300), "alpha_bars": torch.ones(300)} | {f"unet.{k}": v for k, v in s.items()}
+    ),
+    "AveragedModel": lambda s: {"n_averaged": torch.tensor(3)} | {f"module.{k}": v for k, v in s.items()},
+    "double precision": lambda s: {k: v.double() if v.is_floating_point() else v for k, v in s.items()},
     "half precision": lambda s: {k: v.half() if v.is_floating_point() else v for k, v in s.items()},
     "without counters": lambda s: {k: v for k, v in s.items() if not k.endswith("num_batches_tracked")},
 }
@@ -128,6 +137,57 @@ def test_the_usual_ways_to_save_a_network(wrapped):
     )
     if wrapped != "half precision":
         assert same_answer(given, unet)
+
+
+def test_what_holds_itself_is_looked_at_once():
+    loop = {"epoch": 1}
+    loop["again"] = [loop] * 1000
+    with pytest.raises(LessonsError, match="no tensor"):
+        own.take(pt(loop))
+
+
+def test_a_tensor_of_the_network_s_own_is_never_left_out():
+    with pytest.raises(LessonsError, match="scale is more than"):
+        own.take(pt(unet_of().state_dict() | {"scale": torch.ones(3)}))
+
+
+def test_eight_bits_a_weight():
+    eight = {k: v.to(torch.float8_e4m3fn) if v.is_floating_point() else v for k, v in unet_of().state_dict().items()}
+    assert own.take(save_safetensors(eight)).settings.num_hiddens == 4
+    eight["out.bias"] = torch.full((1,), float("nan")).to(torch.float8_e4m3fn)
+    with pytest.raises(LessonsError, match="NaN"):
+        own.take(save_safetensors(eight))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"sigma": float("inf")},
+        {"sigma": "x"},
+        {"epochs": [1]},
+        {"lr": float("nan")},
+        {"T": 10**9},
+        {"T": True},
+        {"T": 2.5},
+        {"num_hiddens": 4.0},
+        {"seed": "<b>"},
+        {"network": ["x"]},
+        {"optimizer": "![x](http://a)"},
+        {"more": 1},
+    ],
+    ids=str,
+)
+def test_a_file_that_lies_about_its_training(said):
+    """Its own words are used where they can be true, and else it is measured like any other."""
+    settings = asdict(replace(networks.COURSE["class_conditioned"], num_hiddens=4))
+    given = own.take(save_safetensors(unet_of().state_dict(), {"settings": json.dumps(settings | said)}))
+    assert given.settings == replace(networks.COURSE[given.settings.network], num_hiddens=4)
+    networks.open_network(given.name)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "", "[1]", "null", "{}", '"x"', "\0"], ids=lambda t: t[:5])
+def test_a_file_that_says_nonsense_of_its_training(text):
+    assert own.take(save_safetensors(unet_of().state_dict(), {"settings": text})).settings.num_hiddens == 4
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import resource
 import subprocess
 import sys
 import zipfile
@@ -75,6 +76,7 @@ def test_other_names_are_numbered_and_said():
         (some(("0",), ink=0, paper=255) | some(("1",)), "6 of 12 turned, dark ink on light paper"),
         (some(("a",)) | some(("b",), of_each=1, size=(40, 40)) | some(("c",)), "1 of 13 made 28 x 28"),
         (some() | {"0/notes.txt": b"hello", "README.md": b"x"}, "2 files that are no pictures left out"),
+        (some() | {"0/notes.txt": b"hello"}, "1 file that is no picture left out, such as 0/notes.txt"),
         (some(("",), of_each=12), "no labels"),
         (some(kind="JPEG", ending="JPG", size=(50, 50)), "made 28 x 28"),
         (some(kind="BMP", ending="bmp"), "labels by folder: 0, 1"),
@@ -87,6 +89,48 @@ def test_what_is_changed_is_said(files, said):
     ink = found.digits.images.float().mean((1, 2, 3))
     assert ink.min() > 2
     assert ink.max() < 100  # light ink on dark paper, and nothing lost at the edge
+
+
+@pytest.mark.parametrize(
+    ("folders", "classes", "labels"),
+    [
+        ([str(i) for i in range(1, 11)], tuple("123456789") + ("10",), range(10)),  # as people count
+        (("00", "07"), tuple("0123456789"), (0, 7)),
+        (("３", "٤"), tuple("0123456789"), (3, 4)),
+        (("1 ", "2"), tuple("0123456789"), (1, 2)),
+        (("3", "03"), ("03", "3"), (0, 1)),  # two folders are two labels
+        (("7" * 5000, "8"), ("8", "7" * 39 + "…"), (0, 1)),
+        (("class 10", "class 9"), ("class 9", "class 10"), (0, 1)),
+    ],
+)
+def test_folders_that_are_named_by_numbers(folders, classes, labels):
+    found = own_pictures.of(some(folders).items())
+    assert found.classes == classes
+    assert set(found.digits.labels.tolist()) == set(labels)
+    assert len(found.changes[0]) < 200
+
+
+def test_names_that_a_mac_packed_are_shown_as_typed():
+    """Its archives hold UTF-8, letters and accents apart, without the flag that says so."""
+    packed = zipped(some(("Aepfel", "Birnen"))).replace(b"Aepfel", "A\u0308ple".encode())
+    assert own_pictures.from_zip(packed).classes == ("Birnen", "\u00c4ple")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("0/no ending", "PNG"), ("0/photo.jfif", "JPEG"), ("../0/up.png", "PNG"), ("0/x.png.bak", "BMP")]
+)
+def test_a_picture_is_known_by_what_it_holds(name, kind):
+    found = own_pictures.of((some() | {name: drawn(kind)}).items())
+    assert len(found.digits) == 13
+    assert found.changes == ("labels by folder: 0, 1",)
+
+
+@pytest.mark.parametrize("size", [(1, 65_000), (65_000, 1), (3_000_000, 2), (1, 1), (28, 27), (2, 1)])
+def test_a_picture_of_any_shape_takes_little_memory(size):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    found = own_pictures.of((some() | {"0/long.png": drawn(size=size)}).items())
+    assert "1 of 13 made 28 x 28" in changes(found)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kB; a square around it had 4 GB
 
 
 def test_a_system_s_own_files_are_no_pictures():
@@ -124,6 +168,7 @@ REFUSED = {
     ),
     "an empty picture": (lambda: zipped(some() | {"1/x.png": b""}), "1/x.png: This file is empty"),
     "too few": (lambda: zipped(some(of_each=2)), "4 pictures are in it"),
+    "one": (lambda: zipped(some(("0",), 1)), "1 picture is in it"),
     "none": (lambda: zipped({"a.txt": b"x"}), "0 pictures are in it"),
     "a zip in a zip": (lambda: zipped({"a.zip": zipped(some())}), "0 pictures are in it"),
     "too many labels": (lambda: zipped(some([f"c{i}" for i in range(11)], 2)), "11 folders"),

@@ -14,10 +14,11 @@ import math
 import pickletools
 import re
 import threading
+import unicodedata
 import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,7 +42,7 @@ ENOUGH = 2_000_000  # pixels; a picture of many times as many is reduced, becaus
 MAX_SCANS = 100  # of a JPEG: each is decoded over the whole picture; a camera's has one, a progressive one ten
 MAX_MEMBERS = 20_000  # of an archive
 KINDS = "PNG, JPEG, WebP, GIF, BMP, TIFF, HEIC or AVIF"
-ENDINGS = ("png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "heic", "heif", "avif")
+ENDINGS = ("png", "jpg", "jpeg", "jfif", "webp", "gif", "bmp", "tif", "tiff", "heic", "heif", "hif", "avif")
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # this module's own limit is lower than Pillow's
 _one_at_a_time = threading.Lock()  # thirty large photos, decoded at once, would not fit into memory
@@ -126,7 +127,7 @@ def unzip(
     with _archive(data, said) as z:
         members = [i for i in z.infolist() if not i.is_dir() and (i.filename in wanted or not wanted)]
         _check_unpacked(sum(i.file_size for i in members), most)
-        return {i.filename: z.read(i) for i in members}
+        return {_named(i): z.read(i) for i in members}
 
 
 def json_of(data: bytes, said: str):
@@ -211,6 +212,21 @@ def weights(source: bytes | str | Path, *, most: int = WEIGHTS_MB * MB) -> tuple
     if not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in found.items()):
         raise LessonsError(said)
     return dict(found), {}
+
+
+def is_picture(data: bytes) -> bool:
+    """True for a file whose first bytes are those of a format that photo() opens."""
+    return _kind_of(data) is not None
+
+
+def is_whole(tensor: Tensor) -> bool:
+    """True for a tensor of fractions, in whatever precision, of which none is NaN or infinite."""
+    import torch
+
+    if not tensor.is_floating_point():
+        return False
+    small = tensor.element_size() < 2  # float8: torch has no isfinite() for it
+    return bool(torch.isfinite(tensor.float() if small else tensor).all())
 
 
 # --- pictures -----------------------------------------------------------------------------------------------------------
@@ -401,6 +417,15 @@ def _archive(data: bytes, said: str) -> Iterator[zipfile.ZipFile]:
         raise
     except Exception as e:  # BadZipFile, zlib.error, struct.error, EOFError, ValueError, KeyError, RecursionError, torch's own
         raise LessonsError(said) from e
+
+
+def _named(member: zipfile.ZipInfo) -> str:
+    """The name as it was typed. macOS packs UTF-8 without the flag that says so, and Python then reads it as a code page of 1981."""
+    name = member.filename
+    if not member.flag_bits & 0x800:
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    return unicodedata.normalize("NFC", name)
 
 
 def _check_unpacked(size: int, most: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -63,13 +64,16 @@ class Settings:
             raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}; got {self.optimizer!r}")
         if self.network not in NETWORKS:
             raise ValueError(f"network must be one of {', '.join(NETWORKS)}; got {self.network!r}")
+        for name in ("num_hiddens", "batch_size", "epochs", "T", "seed"):  # a file may say anything
+            if type(getattr(self, name)) is not int:
+                raise TypeError(f"{name} must be a whole number, got {getattr(self, name)!r}")
         for name in ("num_hiddens", "batch_size", "epochs", "lr", "T"):
-            if not getattr(self, name) > 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)!r}")
         if not 0 <= self.class_dropout <= 1:
             raise ValueError(f"class_dropout must be between 0 and 1, got {self.class_dropout!r}")
-        if not self.sigma >= 0:
-            raise ValueError(f"sigma must not be negative, got {self.sigma!r}")
+        if not 0 <= self.sigma < math.inf:
+            raise ValueError(f"sigma must be finite and not negative, got {self.sigma!r}")
         if self.num_digits is not None and self.num_digits < 1:
             raise ValueError(f"num_digits must be at least 1, got {self.num_digits!r}")
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lessons_lib.errors import LessonsError
-from lessons_lib.files.decoders import torch_file
+from lessons_lib.files.decoders import is_whole, torch_file
 from lessons_lib.models.prompts import encode
 
 MAX_PROMPT = 300  # characters; longer ones are cut off by the 77 tokens anyway
@@ -92,7 +92,7 @@ def embeddings_from_file(
         if not isinstance(prompt, str) or not isinstance(tensor, Tensor) or tensor.shape not in [(1, 77, w) for w in widths]:
             shape = tuple(tensor.shape) if isinstance(tensor, Tensor) else type(tensor).__name__
             raise LessonsError(f"In {name}, {str(prompt)[:60]!r} holds {shape}; each prompt needs a (1, 77, {widths[0]}) tensor.")
-        if not tensor.is_floating_point() or not bool(torch.isfinite(tensor).all()):
+        if not is_whole(tensor):
             raise LessonsError(
                 f"In {name}, the embedding of {prompt[:60]!r} holds NaN, infinite or whole numbers: make it again."
             )

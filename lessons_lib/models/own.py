@@ -29,6 +29,7 @@ from lessons_lib.places import OWN
 from lessons_lib.test_digits import shown_digits
 
 MOST_HIDDENS = 256
+MOST_TIMESTEPS = 10_000
 KEPT_BYTES = 2_000_000_000  # of all networks that were given; the oldest make room
 WRAPS = ("state_dict", "model_state_dict", "model", "net", "unet", "network", "weights", "ema", "params")
 """Under which names people save a network beside its optimiser, in a dict."""
@@ -99,9 +100,9 @@ def _opened(data: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:
     if data[:2] == b"PK":
         said = "These are not a network's weights: save `unet.state_dict()` with torch.save, or as safetensors."
         found, metadata = decoders.torch_file(data, said=said), {}
-        for _ in range(3):
-            inner = [found[k] for k in WRAPS if isinstance(found, dict) and isinstance(found.get(k), dict)]
-            found = inner[0] if inner else found
+        if not isinstance(found, dict | list | tuple):
+            raise LessonsError(said)
+        found = _unwrapped(found)
         if not isinstance(found, dict) or not all(isinstance(k, str) for k in found):
             raise LessonsError(said)
         strange = next((k for k, v in found.items() if not isinstance(v, Tensor)), None)
@@ -115,6 +116,31 @@ def _opened(data: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:
     return _without_prefix(found), metadata
 
 
+def _unwrapped(found: object) -> object:
+    """The state dict in what people save around it, the nearest to the top: under one of WRAPS, else under any name, or in a list."""
+    level, seen = [found], {id(found)}
+    while level:
+        for one in level:
+            if _is_state_dict(one):
+                return one
+        inner = []
+        for one in level:
+            values = [one[k] for k in WRAPS if k in one] + [*one.values()] if isinstance(one, dict) else [*one]
+            for v in values:
+                if isinstance(v, dict | list | tuple) and id(v) not in seen:  # what holds itself is looked at once
+                    seen.add(id(v))
+                    inner.append(v)
+        level = inner
+    return found
+
+
+def _is_state_dict(found: object) -> bool:
+    """True for named tensors, among them layers with names of their own, as no optimiser's memory has."""
+    if not isinstance(found, dict):
+        return False
+    return all(isinstance(k, str) and isinstance(v, Tensor) for k, v in found.items()) and any("." in k for k in found)
+
+
 def _as_defined(found: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     """safetensors sorts by size and name; a layer's parameters stay together, numbers in a name count as numbers."""
     yield from sorted(
@@ -123,13 +149,16 @@ def _as_defined(found: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
 
 
 def _without_prefix(found: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Without what DataParallel, torch.compile or a wrapping module put before every name ("module.", "_orig_mod.", "unet.")."""
+    """Without what DataParallel, torch.compile or a wrapping module put before every name ("module.", "_orig_mod.", "unet.").
+
+    A wrapping module's own tensors beside the network, such as a schedule's betas or an average's count, are none of its weights.
+    """
     ours = {name.partition(".")[0] for name in shapes("flow_matching", 1)}
     while True:
-        heads = {name.partition(".")[0] for name in found}
-        if len(heads) != 1 or heads <= ours or any("." not in name for name in found):
+        heads = {name.partition(".")[0] for name in found if "." in name}
+        if len(heads) != 1 or heads <= ours:
             return found
-        found = {name.partition(".")[2]: v for name, v in found.items()}
+        found = {name.partition(".")[2]: v for name, v in found.items() if "." in name}
 
 
 # --- which network it is ------------------------------------------------------------------------------------------------
@@ -175,7 +204,7 @@ def fitted(found: dict[str, Tensor], kind: str, D: int) -> tuple[dict[str, Tenso
         if got != shape:
             place = "" if theirs == name else f", in the place of {name}"
             raise LessonsError(f"{theirs[:80]} is {got} here, {shape} is needed{place} (D = {D}).")
-        if not given[theirs].is_floating_point() or not bool(torch.isfinite(given[theirs]).all()):
+        if not decoders.is_whole(given[theirs]):
             raise LessonsError(f"{theirs[:80]} holds values that are NaN, infinite or whole numbers: did the training diverge?")
         weights[name] = given[theirs].float()
     used = set(names.values())
@@ -251,9 +280,9 @@ def _trained_for(weights: dict[str, Tensor], kind: str, D: int, metadata: dict[s
     """(settings, relative error): what the file says of itself if these lessons wrote it, else what it answers best."""
     alike = [k for k in CHOICES if shapes(k, D) == shapes(kind, D)]
     tried = [replace(COURSE[k], num_hiddens=D) for k in alike]
-    with suppress(KeyError, TypeError, ValueError):
+    with suppress(KeyError, TypeError, ValueError, RecursionError):
         said = Settings(**json.loads(metadata["settings"]))
-        if said.num_hiddens == D and said.network in alike:
+        if said.num_hiddens == D and said.network in alike and said.T <= MOST_TIMESTEPS:
             tried = [said]
     errors = [_error(weights, settings) for settings in tried]
     best = min(range(len(tried)), key=errors.__getitem__)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -25,6 +26,7 @@ from lessons_lib.models.digits import NUM_CLASSES
 SIDE = 28
 FEWEST = 10
 MOST = 20_000
+LONGEST = 40  # characters of a class's name, as it is shown
 MOST_BYTES = 300 * decoders.MB  # of all files together, unpacked
 NAME = "pictures.npz"
 NO_ZIP = "This is not a ZIP, or it was cut short: pack a folder with a folder of pictures for each label, and nothing else."
@@ -61,23 +63,31 @@ def of(files: Iterable[tuple[str, bytes]]) -> Pictures:
     """Pictures from (path, content) pairs, such as a browser's upload of a folder. Raises: as from_zip()."""
     named, others = [], []
     for path, data in files:
-        parts = PurePosixPath(path.replace("\\", "/")).parts
+        parts = tuple(part for part in PurePosixPath(path.replace("\\", "/")).parts if part not in ("..", "/"))
         if not parts or any(part.startswith((".", "__MACOSX")) for part in parts) or parts[-1:] == ("Thumbs.db",):
             continue  # a system's own notes
-        (named if parts[-1].rpartition(".")[2].lower() in decoders.ENDINGS else others).append((parts, data))
+        called_one = parts[-1].rpartition(".")[2].lower() in decoders.ENDINGS
+        (named if called_one or decoders.is_picture(data) else others).append((parts, data))
     named.sort(key=lambda one: one[0])
     _check_bytes(sum(len(data) for _, data in named))
     if len(named) < FEWEST:
-        raise LessonsError(f"{len(named)} pictures are in it, and {FEWEST} are the fewest to train on ({decoders.KINDS}).")
+        raise LessonsError(
+            f"{_counted(len(named), 'picture is', 'pictures are')} in it, and {FEWEST} are the fewest to train on ({decoders.KINDS})."
+        )
     if len(named) > MOST:
         raise LessonsError(f"{len(named):,} pictures are in it, and {MOST:,} are the most: leave some out.")
     labels, classes, said = _labels([parts for parts, _ in named])
     images, changes = _images(named)
     if others:
-        changes.append(f"{len(others)} files that are no pictures left out, such as {'/'.join(others[0][0])[-60:]}")
+        what = _counted(len(others), "file that is no picture", "files that are no pictures")
+        changes.append(f"{what} left out, such as {'/'.join(others[0][0])[-60:]}")
     order = np.random.default_rng(0).permutation(len(images))
     images, labels = images[order], labels[order]
     return Pictures(_digits(images, labels, classes), classes, (said, *changes))
+
+
+def _counted(n: int, one: str, several: str) -> str:
+    return f"{n:,} {one if n == 1 else several}"
 
 
 def _check_bytes(size: int) -> None:
@@ -88,17 +98,31 @@ def _check_bytes(size: int) -> None:
 def _labels(paths: Sequence[tuple[str, ...]]) -> tuple[np.ndarray, tuple[str, ...], str]:
     """(labels, what they stand for, that in words), from the folder that each picture lies in."""
     folders = [path[-2] if len(path) > 1 else "" for path in paths]
-    names = sorted(set(folders))
+    names = sorted(set(folders), key=lambda name: (_by_number(name), name))
     if len(names) == 1:
         return np.zeros(len(paths), np.int64), ("",), "all in one folder, so they have no labels"
     if len(names) > NUM_CLASSES:
         raise LessonsError(
             f"Pictures lie in {len(names)} folders, each a label, and the course's networks know {NUM_CLASSES}: join some, or leave some out."
         )
-    if all(name in tuple("0123456789") for name in names):
-        return np.array([int(f) for f in folders]), tuple("0123456789"), f"labels by folder: {', '.join(names)}"
-    said = ", ".join(f"{i} is {name or 'no folder'}" for i, name in enumerate(names))
-    return np.array([names.index(f) for f in folders]), tuple(names), f"labels by folder: {said}"
+    digits = {name: number for name in names if (number := _digit(name)) is not None}
+    if len(set(digits.values())) == len(names):
+        said = ", ".join(name if name == str(d) else f"{d} is {name}" for name, d in digits.items())
+        return np.array([digits[f] for f in folders]), tuple("0123456789"), f"labels by folder: {said}"
+    classes = tuple(name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}\u2026" for name in names)
+    said = ", ".join(f"{i} is {name or 'no folder'}" for i, name in enumerate(classes))
+    return np.array([names.index(f) for f in folders]), classes, f"labels by folder: {said}"
+
+
+def _digit(name: str) -> int | None:
+    """The digit that a folder is named for, "3" or "03", in any script."""
+    name = name.strip()
+    return int(name) if name.isdecimal() and len(name) < 10 and int(name) < NUM_CLASSES else None
+
+
+def _by_number(name: str) -> list[tuple[int, str]]:
+    """For sorting as people do: 9 before 10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d{1,9})", name)]
 
 
 def _images(named: Sequence[tuple[tuple[str, ...], bytes]]) -> tuple[np.ndarray, list[str]]:
@@ -124,13 +148,15 @@ def _images(named: Sequence[tuple[tuple[str, ...], bytes]]) -> tuple[np.ndarray,
 
 def as_digit(picture: Image.Image) -> Image.Image:
     """28 x 28, grey, and whole: what is not square gets paper of its corners' colour."""
-    grey, size = picture.convert("L"), picture.size
-    if size[0] != size[1]:
-        corner = np.median([grey.getpixel((x, y)) for x in (0, size[0] - 1) for y in (0, size[1] - 1)])
-        paper = Image.new("L", (max(size), max(size)), int(corner))
-        paper.paste(grey, ((max(size) - size[0]) // 2, (max(size) - size[1]) // 2))
-        grey = paper
-    return grey if grey.size == (SIDE, SIDE) else grey.resize((SIDE, SIDE), Image.Resampling.BOX)
+    grey, (w, h) = picture.convert("L"), picture.size
+    if (w, h) == (SIDE, SIDE):
+        return grey
+    size = tuple(max(1, round(SIDE * side / max(w, h))) for side in (w, h))
+    small = grey.resize(size, Image.Resampling.BOX)  # before the paper: a square around 1 x 60,000 pixels has 3.6 billion
+    corner = np.median([grey.getpixel((x, y)) for x in (0, w - 1) for y in (0, h - 1)])
+    paper = Image.new("L", (SIDE, SIDE), int(corner))
+    paper.paste(small, ((SIDE - size[0]) // 2, (SIDE - size[1]) // 2))
+    return paper
 
 
 def _digits(images: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> Digits:
