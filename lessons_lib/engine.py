@@ -32,6 +32,9 @@ class Networks(Protocol):
     def network(self, recipe: Recipe, patience: float) -> Any:
         """The network of that name, wherever it computes. patience: seconds for one answer."""
 
+    def stage(self, name: str, number: int, where: str) -> Any:
+        """A stage of DeepFloyd IF from the hub or a folder of the node's, on a GPU of the cluster (deepfloyd.Stage)."""
+
 
 class Trainings(Protocol):
     """A cluster's trainings, to runs.py, in whose folders all that counts stands."""

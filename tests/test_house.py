@@ -32,6 +32,11 @@ def modules() -> dict[str, Path]:
     return {name_of(p): p for p in files()}
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imports(tree: ast.AST, *, at_once: bool = False) -> set[str]:
     """The modules of ours that a tree imports. at_once: only outside functions."""
     found, todo = set(), [tree]
@@ -49,7 +54,7 @@ def imports(tree: ast.AST, *, at_once: bool = False) -> set[str]:
 
 
 def arrows(**how) -> dict[str, set[str]]:
-    return {name: imports(ast.parse(path.read_text(encoding="utf-8")), **how) for name, path in modules().items()}
+    return {name: imports(tree_of(path), **how) for name, path in modules().items()}
 
 
 def floor(name: str) -> int:
@@ -79,7 +84,7 @@ def test_no_arrow_is_hidden_in_a_function_below_the_pages():
         name: late
         for name, path in modules().items()
         if floor(name) < FLOORS.index("ui")
-        and (late := imports(tree := ast.parse(path.read_text(encoding="utf-8"))) - imports(tree, at_once=True) - TORCH_S_DOOR)
+        and (late := imports(tree := tree_of(path)) - imports(tree, at_once=True) - TORCH_S_DOOR)
     }
     assert not hidden
 
@@ -91,7 +96,7 @@ def test_only_the_pages_door_leads_to_the_cluster_and_it_opens_late():
     assert asked <= {"lessons_lib.ui.cluster"}
     assert not {name for name, there in arrows(at_once=True).items() if there & inside} - inside
     for name, path in modules().items():
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = tree_of(path)
         found = {a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names}
         found |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         assert name in inside or not any(f.split(".")[0] == "ray" for f in found), name

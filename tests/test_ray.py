@@ -23,17 +23,22 @@ from lessons_lib.lessons._common import from_noise, noise
 from lessons_lib.lessons.sampling import upscale
 from lessons_lib.maths.samplers import Step
 from lessons_lib.mnist import Digits
+from lessons_lib.models import deepfloyd
 from lessons_lib.models.digits import COURSE, last_epoch
 from lessons_lib.models.opening import open_model
 from lessons_lib.training import runs
 from lessons_lib.training.own_pictures import Pictures
+from tests import test_deepfloyd
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install -r requirements-cluster.txt")
 cluster_utils = pytest.importorskip("ray.cluster_utils")
 
+from ray import serve  # noqa: E402
+
 from lessons_lib.cluster import networks, trainings  # noqa: E402, they need ray
 
 pytestmark = pytest.mark.slow
+repository, WIDTH = test_deepfloyd.repository, test_deepfloyd.WIDTH
 PATIENCE = 240  # seconds; a busy machine may need them
 SESSIONS = 12
 NODE = {"object_store_memory": 80 * 2**20}  # the least that Ray takes is 75 MB
@@ -202,6 +207,39 @@ def test_what_a_network_raises_is_told_and_is_not_asked_again(joined, monkeypatc
     monkeypatch.setattr(networks, "PAUSES", (PATIENCE, PATIENCE))
     with pytest.raises(RuntimeError):
         asked(x, torch.zeros(1, dtype=torch.long), torch.zeros(1, 3))
+
+
+@pytest.fixture
+def gpu(joined):
+    """A node that says it has a GPU: whoever is placed there computes on the processor, as far as this machine can show it."""
+    node = joined.add_node(num_cpus=0, num_gpus=1, **NODE)
+    yield
+    serve.delete("IF-I-M")
+    joined.remove_node(node, allow_graceful=False)
+
+
+def test_deepfloyd_is_placed_on_the_node_with_a_gpu_once_it_has_the_memory(repository, joined, monkeypatch, request):
+    folders = {"repository": str(repository / "one"), "stage2": str(repository / "two"), "width": WIDTH}
+    monkeypatch.setenv(deepfloyd.EMBEDDINGS, str(repository / "embeddings.pt"))
+    with pytest.raises(LessonsError, match="no node of the cluster has one"):
+        deepfloyd.open_deepfloyd("IF-I-M", **folders)
+    request.getfixturevalue("gpu")
+    monkeypatch.setitem(networks.NEEDS_GB, "IF-I-M", 10**6)
+    with pytest.raises(LessonsError, match="needs about 1000000 GB"):
+        deepfloyd.open_deepfloyd("IF-I-M", **folders)
+    assert "IF-I-M" not in serve.status().applications  # nothing was placed
+    monkeypatch.setitem(networks.NEEDS_GB, "IF-I-M", 0.1)
+    with engine.noting() as places:
+        there = both_stages(deepfloyd.open_deepfloyd("IF-I-M", **folders))
+    assert places
+    engine.end()
+    assert torch.equal(both_stages(deepfloyd.open_deepfloyd("IF-I-M", **folders)), there)
+
+
+def both_stages(model) -> torch.Tensor:
+    *_, last = from_noise(model, "a cat", [1, 2], timesteps=[990, 500, 0])
+    *_, large = upscale(model.upscaler(), last.x_prev.clamp(-1, 1), "a cat", [1, 2], timesteps=[800, 400, 0])
+    return large.x_prev
 
 
 def test_a_training_survives_its_nodes_death(joined):

@@ -16,7 +16,8 @@ import platform
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +35,7 @@ from lessons_lib.files.lock import holding
 from lessons_lib.lessons._digits import shared
 from lessons_lib.maths.denoisers import Condition, Prediction
 from lessons_lib.models.batching import Batched
+from lessons_lib.models.deepfloyd import NEEDS_GB, PATIENCE, Stage, open_stage
 from lessons_lib.models.opening import open_model
 
 log = logging.getLogger(__name__)
@@ -44,6 +46,8 @@ TRIES = 3
 PAUSES = (0.5, 3.0)  # seconds before the second try and the third: Serve needs some to see that a replica is gone
 ONGOING = 256  # requests that a replica may hold; more than a class that presses Run at once
 CORES = 2  # of a replica, where every node has that many
+FREE = 60  # seconds within which a GPU is free, or is said not to be
+OPENING = 900  # seconds for DeepFloyd to be opened from a node's disk
 LOST = (RayError, RayServeException, TimeoutError, ConnectionError)  # no answer came; RayTaskError is one, and is none of these
 
 
@@ -70,8 +74,7 @@ class Replica:
     def answer(self, recipe: Recipe, xt: np.ndarray, t: np.ndarray, condition) -> Answer | str:
         """One step; a sentence where there is a LessonsError. Whatever else a network raises, Ray hands to who asked."""
         with self._counting:
-            self._asked += 1
-            waiting = self._asked - 1
+            waiting, self._asked = self._asked, self._asked + 1
         try:
             eps, variance = self._network(tuple(recipe))(_tensors(xt), _tensors(t), _tensors(condition))
             return Answer(eps.numpy(), None if variance is None else variance.numpy(), self._node, waiting)
@@ -80,6 +83,15 @@ class Replica:
         finally:
             with self._counting:
                 self._asked -= 1
+
+    def about(self, name: str, number: int, where: str) -> dict | str:
+        """What a stage of DeepFloyd says of itself, all but its network; a sentence where it cannot be opened."""
+        try:
+            with self._opening:
+                stage = _stage(name, number, where)
+        except LessonsError as e:
+            return str(e)
+        return {f.name: getattr(stage, f.name) for f in fields(stage) if f.name != "network"}
 
     def _network(self, recipe: Recipe) -> Batched:
         with self._opening:
@@ -93,6 +105,8 @@ def opened(recipe: Recipe) -> Batched:
     kind, name, *more = recipe
     if kind == "digits":
         return shared(name, *more)[0]
+    if kind == "stage":
+        return _stage(name, *more).network
     model = open_model(name)
     model.warm()
     if kind == "upscaler" and (upscaler := model.upscaler()) is not None:
@@ -100,6 +114,9 @@ def opened(recipe: Recipe) -> Batched:
     if kind == "model":
         return model.denoiser("").network
     raise LessonsError(f"This node knows no network {recipe}: is the project there of the same version?")
+
+
+_stage = cache(open_stage)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,6 +173,19 @@ class Networks:
     def network(self, recipe: Recipe, patience: float) -> Asked:
         return Asked(self._handle, recipe, patience)
 
+    def stage(self, name: str, number: int, where: str) -> Stage:
+        """Both stages of a DeepFloyd share a replica, which is placed at the first call, once its GPU was seen to have the memory."""
+        handle = _start_on_gpu(name)
+        try:
+            about = handle.about.remote(name, number, where).result(timeout_s=OPENING)
+        except LOST as e:
+            raise LessonsError(
+                f"{name} was not opened on the cluster ({type(e).__name__}): look at `ray status`, then try again."
+            ) from e
+        if isinstance(about, str):
+            raise LessonsError(about)
+        return Stage(Asked(handle, ("stage", name, number, where), PATIENCE["cuda"]), **about)
+
 
 def connect(address: str = "auto") -> None:
     """Make this process one of the cluster's.
@@ -175,7 +205,9 @@ def environment() -> dict:
     """What every process on the cluster is told: where the project and the runs lie, and threads that do not spin."""
     path = os.pathsep.join(filter(None, [str(places.ROOT), os.environ.get("PYTHONPATH")]))
     told = {"PYTHONPATH": path, "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "passive")}
-    told |= {name: os.environ[name] for name in ("DIFFUSION_RUNS", "DEEPFLOYD_EMBEDDINGS", "HF_HOME") if name in os.environ}
+    told |= {
+        name: os.environ[name] for name in ("DIFFUSION_RUNS", "DEEPFLOYD_OFFLOAD", "HF_HOME", "HF_TOKEN") if name in os.environ
+    }
     return {"env_vars": told}
 
 
@@ -189,6 +221,47 @@ def start() -> serve.handle.DeploymentHandle:
         if there is None or there.status.value in ("DEPLOY_FAILED", "UNHEALTHY") or _target(there) < replicas:
             serve.run(_deployment(replicas, cores).bind(), name=APP, route_prefix=None)
     return serve.get_app_handle(APP).options(_by_reference=False)
+
+
+def _start_on_gpu(name: str) -> serve.handle.DeploymentHandle:
+    """The handle of the replica that has a GPU for this DeepFloyd, placed if it is not there.
+
+    Raises: LessonsError if no node has a GPU, none is free, or none has the memory.
+    """
+    with holding(places.LINKS.with_name("cluster.lock")):
+        there = serve.status().applications.get(name)
+        if there is None or there.status.value == "DEPLOY_FAILED":
+            _check_memory(name)
+            claim = {"num_cpus": 0, "num_gpus": 1}
+            made = serve.deployment(
+                Replica, name=name, max_ongoing_requests=ONGOING, graceful_shutdown_timeout_s=5, ray_actor_options=claim
+            )
+            serve.run(made.bind(), name=name, route_prefix=None)
+    return serve.get_app_handle(name).options(_by_reference=False)
+
+
+def _check_memory(name: str) -> None:
+    """Raises LessonsError unless the next free GPU has the memory that this DeepFloyd needs."""
+    if not ray.cluster_resources().get("GPU"):
+        raise LessonsError(f"{name} needs a GPU, and no node of the cluster has one: choose another model, or add such a node.")
+    seen = _free_memory.remote()
+    try:
+        what, free = ray.get(seen, timeout=FREE)
+    except TimeoutError as e:
+        ray.cancel(seen)
+        raise LessonsError(f"{name} needs a GPU, and all of the cluster's are at work: try again when trainings are done.") from e
+    if free < NEEDS_GB[name]:
+        raise LessonsError(
+            f"{name} needs about {NEEDS_GB[name]} GB of memory, and the {what} of the cluster's free node has {free:.1f}: choose IF-I-M."
+        )
+
+
+@ray.remote(num_cpus=0, num_gpus=1, max_calls=1)
+def _free_memory() -> tuple[str, float]:
+    """("GPU" or "main memory", its free GB), on a node with a GPU to give; what was declared to Ray as one need not be one."""
+    if torch.cuda.is_available():
+        return "GPU", torch.cuda.mem_get_info()[0] / 1e9
+    return "main memory", os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
 
 
 def _target(app) -> int:

@@ -7,25 +7,61 @@ random weights. The real weights and a GPU were not.
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from lessons_lib import memory
+from lessons_lib import engine, memory
 from lessons_lib.errors import LessonsError
+from lessons_lib.maths.denoisers import Network
+from lessons_lib.models.batching import Batched
 from lessons_lib.models.embeddings import words_from_file
 from lessons_lib.models.folder import model_of, once
 from lessons_lib.models.model import Model
 from lessons_lib.models.names import REPOSITORIES
 from lessons_lib.models.pipelines import broken_install, failed_import, library
 from lessons_lib.models.text_to_image import network_of, schedule_of
-from lessons_lib.models.upscaler import Upscaler, upscaler_of
+from lessons_lib.models.upscaler import Upscaler, upscaler_from, upscaling_network_of
 
 STAGE2 = {"IF-I-M": "DeepFloyd/IF-II-M-v1.0", "IF-I-L": "DeepFloyd/IF-II-M-v1.0", "IF-I-XL": "DeepFloyd/IF-II-L-v1.0"}
 EMBEDDINGS = "DEEPFLOYD_EMBEDDINGS"  # environment variable: a {prompt: (1, 77, 4096) tensor} file
 OFFLOAD = "DEEPFLOYD_OFFLOAD"  # environment variable: 1 keeps the network that is not at work in main memory; needs accelerate
 PATIENCE = {"cuda": 120, "cpu": 1800}  # seconds for one pass: without a GPU, a batch takes minutes
 NEEDS_GB = {"IF-I-M": 6, "IF-I-L": 8, "IF-I-XL": 14}
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """One of DeepFloyd IF's two stages, wherever it computes.
+
+    scheduler: diffusers' config of its walk. size: of its pictures, in pixels. about: repository, precision, device.
+    noising: of stage 2, the config of what is done to the enlarged picture.
+    """
+
+    network: Network
+    scheduler: dict
+    size: int
+    about: str
+    noising: dict | None = None
+
+
+def open_stage(name: str, number: int, where: str) -> Stage:
+    """Open a stage in this process, on its GPU if there is one. where: a hub id or a folder. Raises LessonsError in one sentence."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    dtype = torch.float16 if device == "cuda" else torch.float32
+    pipeline = _opened(where, name, device, dtype)
+    config = dict(pipeline.scheduler.config)
+    of = network_of if number == 1 else upscaling_network_of
+    network = Batched(of(pipeline.unet, schedule_of(config), config["prediction_type"]), PATIENCE[device])
+    noising = None if number == 1 else dict(pipeline.image_noising_scheduler.config)
+    return Stage(network, config, pipeline.unet.config.sample_size, f"{where}, {dtype}, {device}", noising)
+
+
+def _stage(name: str, number: int, where: str) -> Stage:
+    """The stage on a GPU of the cluster, where one was joined; else in this process."""
+    cluster = engine.current()
+    return open_stage(name, number, where) if cluster is None else cluster.networks.stage(name, number, where)
 
 
 def open_deepfloyd(
@@ -44,25 +80,20 @@ def open_deepfloyd(
             f"DeepFloyd needs prompt embeddings: set {EMBEDDINGS} to a file of them (the README says how to make one)."
         )
     words = words_from_file(file, width)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    dtype = torch.float16 if device == "cuda" else torch.float32
-    pipeline = _opened(repository or REPOSITORIES[name], name, device, dtype)
-    schedule = schedule_of(pipeline.scheduler.config)
-    network = network_of(pipeline.unet, schedule, pipeline.scheduler.config["prediction_type"])
+    first = _stage(name, 1, str(repository or REPOSITORIES[name]))
 
     @once
     def upscaler() -> Upscaler:
-        second = _opened(stage2 or STAGE2[name], name, device, dtype)
-        return upscaler_of(second, words, patience=PATIENCE[device])
+        second = _stage(name, 2, str(stage2 or STAGE2[name]))
+        return upscaler_from(second.network, words, schedule_of(second.scheduler), schedule_of(second.noising), second.size)
 
     return model_of(
-        schedule,
-        pipeline.unet.config.sample_size,
-        network,
+        schedule_of(first.scheduler),
+        first.size,
+        first.network,
         words.encode,
         name=name,
-        patience=PATIENCE[device],
-        about=f"{REPOSITORIES[name]}, {dtype}, {device}",
+        about=first.about,
         prompts=tuple(p for p in words.known if p),
         embedding_width=width,
         upscaler=upscaler,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from lessons_lib.engine import Recipe
 from lessons_lib.errors import LessonsError
 from lessons_lib.maths.denoisers import Conditioned, Denoiser, Network
 from lessons_lib.maths.schedule import Schedule
@@ -104,7 +103,7 @@ def open_folder(folder: Path, *, name: str) -> Model:
     return model_of(
         schedule,
         size,
-        lambda *asked: opened()[0](*asked),
+        Batched(lambda *asked: opened()[0](*asked), weights=_weights(folder / "unet"), recipe=("model", name)),
         encode,
         name=name,
         about=about,
@@ -119,8 +118,6 @@ def open_folder(folder: Path, *, name: str) -> Model:
         attention=looked_at,
         upscaler=upscaler,
         warm=opened,
-        weights=_weights(folder / "unet"),
-        recipe=("model", name),
     )
 
 
@@ -131,19 +128,16 @@ def model_of(
     encode: Callable[[str | list[str]], Tensor],
     *,
     name: str,
-    patience: float | None = None,
-    weights: Sequence[Path] = (),
-    recipe: Recipe = (),
     **more,
 ) -> Model:
-    """A text-to-image network and its words as a Model; all sessions ask through one worker.
+    """A text-to-image network and its words as a Model.
 
-    encode: one prompt, or one a picture, -> (B, 77, width). patience, weights, recipe: see Batched. more: Model's own fields.
+    network: which many sessions may ask at once: Batched, or one that computes elsewhere.
+    encode: one prompt, or one a picture, -> (B, 77, width). more: Model's own fields.
     """
-    batched = Batched(network, patience, weights, recipe)
 
     def denoiser(prompt: str | list[str]) -> Denoiser:
-        return Conditioned(batched, encode(prompt))
+        return Conditioned(network, encode(prompt))
 
     suits = {"stride": 30, "guidance_scale": 7.0, "judge_name": None, "class_of": lambda prompt: None}
     return Model(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from lessons_lib import engine
 from lessons_lib.places import CACHE
 
 TITLES = {
@@ -20,7 +21,8 @@ REPOSITORIES = {"IF-I-M": "DeepFloyd/IF-I-M-v1.0", "IF-I-L": "DeepFloyd/IF-I-L-v
 def available() -> list[str]:
     """The names that open on this machine, without opening any: the shipped ones, and DeepFloyd where it was fetched."""
     small = ["emoji"] if (CACHE / "text_to_image" / "stage1" / "model_index.json").exists() else []
-    return [*small, "mnist", *(n for n in REPOSITORIES if fetched(n))]
+    elsewhere = bool(engine.wanted() and os.environ.get("DEEPFLOYD_EMBEDDINGS"))  # a node of the cluster has a GPU and the files
+    return [*small, "mnist", *(n for n in REPOSITORIES if elsewhere or fetched(n))]
 
 
 def weights(name: str) -> list[Path]:

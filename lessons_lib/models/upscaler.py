@@ -41,7 +41,14 @@ def upscaler_of(
     schedule = schedule_of(pipeline.scheduler.config)
     noising = schedule_of(pipeline.image_noising_scheduler.config)
     network = upscaling_network_of(pipeline.unet, schedule, pipeline.scheduler.config["prediction_type"])
-    batched, size = Batched(network, patience, weights, recipe), pipeline.unet.config.sample_size
+    return upscaler_from(Batched(network, patience, weights, recipe), words, schedule, noising, pipeline.unet.config.sample_size)
+
+
+def upscaler_from(network: Network, words: Words, schedule: Schedule, noising: Schedule, size: int) -> Upscaler:
+    """A network of upscaling_network_of()'s kind as an Upscaler, wherever it computes.
+
+    schedule: of its walk. noising: of what is done to the enlarged picture. size: of what it makes, in pixels.
+    """
 
     def denoiser(image: Tensor, prompt: str | list[str], noise_level: int = 100, generator=None) -> Denoiser:
         large = interpolate(image.float(), size=size, mode="bilinear", align_corners=True)
@@ -52,7 +59,7 @@ def upscaler_of(
             "noise_level": torch.full((n,), noise_level),
             "prompt_embeds": words.encode(prompt).expand(n, -1, -1),
         }
-        return Conditioned(batched, condition)
+        return Conditioned(network, condition)
 
     return Upscaler(schedule, (3, size, size), denoiser)
 

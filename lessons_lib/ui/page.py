@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from lessons_lib import memory, plan, serving
+from lessons_lib import engine, memory, plan, serving
 from lessons_lib.catalogue import HOME, PARTS, PIPELINE, Lesson, lesson, written
 from lessons_lib.errors import LessonsError
 from lessons_lib.files.film import Film
@@ -22,7 +22,7 @@ from lessons_lib.glossary import explained
 from lessons_lib.models import used
 from lessons_lib.questions import QUESTIONS
 from lessons_lib.typed import sentence
-from lessons_lib.ui import controls, hand_in, limits, save, stamp, view
+from lessons_lib.ui import cluster, controls, hand_in, limits, save, stamp, view
 from lessons_lib.ui.components import component, read
 from lessons_lib.ui.controls import model_name
 
@@ -58,6 +58,7 @@ def lesson_page(slug: str, *, models: Sequence[str] | None = ()) -> Iterator[Les
     """
     this = lesson(slug)
     another = view.begin(slug)
+    cluster.begin()
     title = this.title if slug == "home" else f"{this.title} · Diffusion, Step by Step"
     state = "collapsed" if presenting() else "auto"
     st.set_page_config(page_title=title, page_icon=ICON, layout="wide", initial_sidebar_state=state)
@@ -79,8 +80,9 @@ def lesson_page(slug: str, *, models: Sequence[str] | None = ()) -> Iterator[Les
     limits.begin(another_page=another)
     whole = False
     files: dict[Path, None] = {}
+    places: list[engine.Place] = []
     try:
-        with used.noting() as files, nullcontext() if "torch" in sys.modules else memory.importing():
+        with used.noting() as files, engine.noting() as places, nullcontext() if "torch" in sys.modules else memory.importing():
             yield this
         whole = True
     except LessonsError as e:
@@ -99,6 +101,7 @@ def lesson_page(slug: str, *, models: Sequence[str] | None = ()) -> Iterator[Les
         help = "every control of this lesson back to what it was at first; `Run` shows it"
         place.button("Reset", key="reset", on_click=view.reset, icon=":material/restart_alt:", help=help)
     _footer(this, lambda: used.hashes(files) or stamp.hashes(slug, model))
+    cluster.foot(slug, places)
     if slug in hand_in.done():  # perhaps since this run of the page
         link_to(this, icon=DONE, place=mark)
     view.end(whole=whole)

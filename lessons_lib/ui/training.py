@@ -162,7 +162,9 @@ def _draw(state: State) -> None:
     st.markdown(f"{WORDS[state.status]} · {as_typed(_about(state))}")
     if state.status == "queued":
         place = "next in the queue" if state.place == 1 else f"place {state.place} in the queue"
-        st.caption(f"{place}: it begins when {'the run that trains now is' if state.place == 1 else 'those before it are'} done")
+        about = "" if state.waits is None else f", in about {duration(state.waits)}"
+        before = "the run that trains now is" if state.place == 1 else "those before it are"
+        st.caption(f"{place}: it begins when {before} done{about}")
     if state.status == "failed":
         st.error(sentence(state.said), icon=":material/error:")
     elif state.said:
