@@ -9,9 +9,11 @@ started again elsewhere when its node is lost; the tasks that it had placed end 
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import ray
@@ -38,6 +40,8 @@ def _train(folder: str, cores: int) -> None:
     """Train one run until it is done, or something else is wanted; see worker.main."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     set_up()
+    with suppress(OSError):  # a session of its own, which stands back alone: the node's replicas are in the one it came from
+        os.setsid()
     worker.give_way()
     torch.set_num_threads(cores)
     write_atomically(Path(folder) / "node", ray.get_runtime_context().get_node_id().encode())

@@ -120,8 +120,9 @@ def give_way() -> None:
     nice = int(nice) if nice.isdecimal() else 10
     with suppress(AttributeError, OSError):
         os.nice(max(0, nice - os.nice(0)))
-    with suppress(OSError):  # Linux weighs whole sessions against each other, and nice only within one
-        Path("/proc/self/autogroup").write_text(str(nice))
+    with suppress(AttributeError, OSError):  # Linux weighs whole sessions against each other, and nice only within one
+        if os.getsid(0) == os.getpid():  # in a session of others, they would stand back too
+            Path("/proc/self/autogroup").write_text(str(nice))
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
 
 
