@@ -23,22 +23,17 @@ from lessons_lib.lessons._common import from_noise, noise
 from lessons_lib.lessons.sampling import upscale
 from lessons_lib.maths.samplers import Step
 from lessons_lib.mnist import Digits
-from lessons_lib.models import deepfloyd
 from lessons_lib.models.digits import COURSE, last_epoch
 from lessons_lib.models.opening import open_model
 from lessons_lib.training import runs
 from lessons_lib.training.own_pictures import Pictures
-from tests import test_deepfloyd
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install -r requirements-cluster.txt")
 cluster_utils = pytest.importorskip("ray.cluster_utils")
 
-from ray import serve  # noqa: E402
-
 from lessons_lib.cluster import networks, trainings  # noqa: E402, they need ray
 
 pytestmark = pytest.mark.slow
-repository, WIDTH = test_deepfloyd.repository, test_deepfloyd.WIDTH
 PATIENCE = 240  # seconds; a busy machine may need them
 SESSIONS = 12
 NODE = {"object_store_memory": 80 * 2**20}  # the least that Ray takes is 75 MB
@@ -58,16 +53,26 @@ def runs_folder(tmp_path_factory):
     return tmp_path_factory.mktemp("shared") / "runs"
 
 
+def add(cluster, **node):
+    """Another node. Where a machine has much else to do, one that is not up within Ray's own 15 seconds gives up: then once more."""
+    for left in (2, 1, 0):
+        try:
+            return cluster.add_node(**node, **NODE)
+        except Exception:
+            if not left:
+                raise
+
+
 @pytest.fixture(scope="module")
 def cluster(runs_folder):
     """A thin node and two that compute, this process joined to it. All of its processes are gone afterwards."""
     usage = os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     assert usage == "0"
-    head = {"num_cpus": 0, "include_dashboard": False, **NODE}
-    made = cluster_utils.Cluster(initialize_head=True, head_node_args=head)
+    made = cluster_utils.Cluster()
     try:
+        add(made, num_cpus=0, include_dashboard=False)
         for _ in range(2):
-            made.add_node(num_cpus=1, **NODE)
+            add(made, num_cpus=1)
         engine.begin(lambda: trainings.join(made.address, runs_folder))
         engine.current()
         engine.end()
@@ -187,7 +192,7 @@ def test_a_replica_and_then_a_node_are_killed_under_twelve_sessions(cluster, run
         joined.remove_node(next(n for n in joined.worker_nodes if n.node_id == node), allow_graceful=False)
         sessions.each_walks_again(3)
         node_died = sessions.slowest
-    joined.add_node(num_cpus=1, **NODE)
+    add(joined, num_cpus=1)
     assert not sessions.lost
     assert not sessions.wrong
     assert min(sessions.walks) >= 8
@@ -209,39 +214,6 @@ def test_what_a_network_raises_is_told_and_is_not_asked_again(joined, monkeypatc
         asked(x, torch.zeros(1, dtype=torch.long), torch.zeros(1, 3))
 
 
-@pytest.fixture
-def gpu(joined):
-    """A node that says it has a GPU: whoever is placed there computes on the processor, as far as this machine can show it."""
-    node = joined.add_node(num_cpus=0, num_gpus=1, **NODE)
-    yield
-    serve.delete("IF-I-M")
-    joined.remove_node(node, allow_graceful=False)
-
-
-def test_deepfloyd_is_placed_on_the_node_with_a_gpu_once_it_has_the_memory(repository, joined, monkeypatch, request):
-    folders = {"repository": str(repository / "one"), "stage2": str(repository / "two"), "width": WIDTH}
-    monkeypatch.setenv(deepfloyd.EMBEDDINGS, str(repository / "embeddings.pt"))
-    with pytest.raises(LessonsError, match="no node of the cluster has one"):
-        deepfloyd.open_deepfloyd("IF-I-M", **folders)
-    request.getfixturevalue("gpu")
-    monkeypatch.setitem(networks.NEEDS_GB, "IF-I-M", 10**6)
-    with pytest.raises(LessonsError, match="needs about 1000000 GB"):
-        deepfloyd.open_deepfloyd("IF-I-M", **folders)
-    assert "IF-I-M" not in serve.status().applications  # nothing was placed
-    monkeypatch.setitem(networks.NEEDS_GB, "IF-I-M", 0.1)
-    with engine.noting() as places:
-        there = both_stages(deepfloyd.open_deepfloyd("IF-I-M", **folders))
-    assert places
-    engine.end()
-    assert torch.equal(both_stages(deepfloyd.open_deepfloyd("IF-I-M", **folders)), there)
-
-
-def both_stages(model) -> torch.Tensor:
-    *_, last = from_noise(model, "a cat", [1, 2], timesteps=[990, 500, 0])
-    *_, large = upscale(model.upscaler(), last.x_prev.clamp(-1, 1), "a cat", [1, 2], timesteps=[800, 400, 0])
-    return large.x_prev
-
-
 def test_a_training_survives_its_nodes_death(joined):
     g = torch.Generator().manual_seed(0)
     pictures = torch.randint(0, 256, (500, 1, 28, 28), generator=g, dtype=torch.uint8)
@@ -255,7 +227,7 @@ def test_a_training_survives_its_nodes_death(joined):
     joined.remove_node(next(n for n in joined.worker_nodes if n.node_id == node), allow_graceful=False)
     wait_until(lambda: not is_held(folder / "lock"), "the worker to be gone with its node")
     left = max(int(p.stem.split("-")[1]) for p in checkpoint_files(folder))
-    joined.add_node(num_cpus=1, **NODE)
+    add(joined, num_cpus=1)
     wait_until(lambda: runs.watch(run).status == "finished", "the training to be done")  # no page is open: nobody tends it
     assert 10 <= left < 200
     steps = [int(line.split(",")[0]) for line in (folder / "losses.csv").read_text().splitlines()[1:]]
