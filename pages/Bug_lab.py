@@ -22,10 +22,11 @@ with page.lesson_page("bugs") as lesson:
             f"Mistakes in a sampler raise no error: the pictures are merely wrong. Here are {len(bugs.CASES)} walks with **one bug** "
             "each, the easiest first. Look at the pictures beside those of the right walk, then name the bug; only then see its code."
         )
-    settings_place, picture = stage.columns()
+    settings_place, picture = stage.columns(wide=True)
     with settings_place:
         number = int(controls.select(lesson.slug, "case", [str(i + 1) for i in range(len(bugs.CASES))], help="the easiest first"))
-        seed = controls.seed()
+        with stage.more():
+            seed = controls.seed()
         score = st.empty()
     case = bugs.CASES[number - 1]
     with picture:

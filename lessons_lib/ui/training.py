@@ -211,9 +211,11 @@ def show_kept(kept: dict) -> None:
     save.note("text", line)
     st.markdown(line)
     line_plot(
-        {"loss": (kept["steps"], kept["losses"])}, "step", "loss (mean squared error)", "train_kept", log_y=True, height=260
+        {"loss": (kept["steps"], kept["losses"])}, "step", "loss (mean squared error)", "train_kept", log_y=True, height=190
     )
-    pictures = [(s["step"], from_data_url(s["picture"])) for s in kept["samples"]]
+    samples = kept["samples"]
+    three = [samples[i] for i in sorted({0, len(samples) // 2, len(samples) - 1})]  # as many as one screen holds
+    pictures = [(s["step"], from_data_url(s["picture"])) for s in three]
     _samples([(step, to_data_url(p)) for step, p in pictures], kept["network"])
 
 
