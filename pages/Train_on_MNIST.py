@@ -1,6 +1,6 @@
 """Train on MNIST: start, watch and steer a training; a race of two optimisers."""
 
-from lessons_lib.ui import controls, hand_in, page, pictures, plots, stage, view
+from lessons_lib.ui import controls, hand_in, page, pictures, plots, room, stage, view
 from lessons_lib.ui.playground import meanwhile
 
 EXAMPLE = "example"  # in the place of a run's id: the cached one
@@ -151,6 +151,7 @@ with page.lesson_page("train") as lesson:
                 key = secrets.token_urlsafe(16)
                 run = runs.start(settings, key=key, pictures=given, own=own)
                 own[run] = key
+                room.trained(run)
                 view.set_extra("run", run)
         st.caption(
             "Training goes on when you leave, reload or close this page; its link finds it again. One trains at a time on a small "

@@ -343,6 +343,73 @@ def test_what_a_stranger_gets(fleet):
     visitor.socket.close()
 
 
+@pytest.fixture(params=["kept", "taken off"])
+def prefixed(request, tmp_path):
+    """The app behind a proxy under /user/ada/proxy/8501, which keeps the prefix, or takes it off as jupyter-server-proxy does."""
+    prefix, app, port = "/user/ada/proxy/8501", local.free_port(), local.free_port()
+    kept = request.param == "kept"
+    off = "" if kept else f"http-request replace-path {prefix}/?(.*) /\\1"
+    times = "timeout connect 2s\n timeout client 1m\n timeout server 2m\n timeout tunnel 1h"
+    written = tmp_path / "haproxy.cfg"
+    written.write_text(
+        f"defaults\n mode http\n {times}\nlisten hub\n bind 127.0.0.1:{port}\n {off}\n server app 127.0.0.1:{app}\n"
+    )
+    command = [sys.executable, "-m", "streamlit", "run", "Home.py", "--server.headless=true", f"--server.port={app}"]
+    base = [f"--server.baseUrlPath={prefix.strip('/')}"] if kept else []
+    env = {**os.environ, "DIFFUSION_RUNS": str(tmp_path / "runs")}
+    with (tmp_path / "log").open("wb") as log:
+        processes = [
+            subprocess.Popen([*command, *base], cwd=ROOT, env=env, stdout=log, stderr=log),
+            subprocess.Popen(["haproxy", "-f", written], stderr=subprocess.DEVNULL),
+        ]
+    url = f"http://127.0.0.1:{port}{prefix}"
+
+    def up() -> bool:
+        with suppress(OSError), urlopen(f"{url}/_stcore/health", timeout=2):
+            return True
+        return False
+
+    try:
+        wait(up, 120, "it did not start")
+        yield url
+    finally:
+        for one in processes:
+            local.end(one)
+
+
+@needs_haproxy
+@pytest.mark.slow
+@pytest.mark.alone
+@pytest.mark.browser
+def test_under_a_prefix_every_link_and_file_is_found(prefixed, chromium):
+    """As on a JupyterHub: from the contents page to a lesson, its links for a class, a download, an upload, a reload."""
+    context = chromium.new_context(accept_downloads=True)
+    context.set_default_timeout(120_000)
+    page = context.new_page()
+    page.goto(f"{prefixed}/")
+    page.get_by_role("link", name="Forward noising").first.click()
+    page.get_by_role("button", name="Link for a class").click()
+    body = page.get_by_test_id("stPopoverBody")
+    short = body.locator("code").first.inner_text()
+    assert re.fullmatch(rf"{prefixed}/\?c=\w{{6}}", short)
+    assert body.locator("img").first.get_attribute("alt") == f"QR code of {short}"
+    page.keyboard.press("Escape")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save this lesson").first.click()
+    assert f"{prefixed}/Forward_noising?" in saved.value.path().read_text(encoding="utf-8")
+    page.goto(short)
+    page.wait_for_url(f"{prefixed}/Forward_noising?**")
+    page.reload()
+    page.get_by_text("My notes").first.wait_for()
+    assert page.url.startswith(f"{prefixed}/Forward_noising?")
+    page.goto(f"{prefixed}/Image_to_image?model=mnist&picture=upload")
+    given = {"name": "a photo.jpg", "mimeType": "image/jpeg", "buffer": a_photo(random.Random(1))}
+    page.locator("input[type=file]").first.set_input_files(given)
+    page.get_by_text("a photo.jpg:").first.wait_for()
+    assert not page.evaluate("[...document.images].filter(i => i.complete && !i.naturalWidth).length")
+    context.close()
+
+
 def test_no_other_port_is_opened():
     """A Ray head runs whatever it is sent: nothing in deploy/ publishes its ports, or any but HAProxy's."""
     compose = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")

@@ -1,13 +1,16 @@
 """A film takes whole steps, and none after it was ended: a stopped page and its walk are two threads for a moment."""
 
+import gc
 import io
 import json
+import threading
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from lessons_lib.files import film
 from lessons_lib.files.film import CHANNELS, Film
 from lessons_lib.maths.samplers import sample
 from lessons_lib.maths.schedule import Schedule
@@ -126,3 +129,59 @@ def test_a_cut_film_is_none(tmp_path):
     data = (tmp_path / "film.npz").read_bytes()
     (tmp_path / "film.npz").write_bytes(data[: len(data) // 2])
     assert Film.load(tmp_path / "film.npz") is None
+
+
+def test_a_film_that_nobody_looks_at_rests_on_disk_and_comes_back_whole():
+    made = recorded()
+    before = {name: [a.copy() for a in getattr(made, name)] for name in film.HEAVY}
+    steps, png, place = len(made), made.png(1), film._resting_place()
+    assert film.let_idle_rest(600) == 0
+    made.used -= 601
+    assert film.let_idle_rest(600) == 1
+    assert not set(film.HEAVY) & set(made.__dict__)
+    assert len(list(place.glob(f"{made.name}*"))) == 1
+    assert film.let_idle_rest(-1) == 0  # it rests already
+    assert len(made) == steps
+    assert made.finished
+    for name, arrays in before.items():
+        assert all(np.array_equal(a, b) for a, b in zip(arrays, getattr(made, name), strict=True))
+    assert made.png(1) == png
+    assert not list(place.glob(f"{made.name}*"))
+    assert film.let_idle_rest(600) == 0  # it was looked at only now
+
+
+def test_a_film_that_is_forgotten_leaves_no_file():
+    made = recorded()
+    assert made.rest()
+    left = list(film._resting_place().glob(f"{made.name}*"))
+    assert len(left) == 1
+    del made
+    gc.collect()
+    assert not left[0].exists()
+
+
+def test_a_film_stays_where_the_disk_is_full(monkeypatch):
+    made = recorded()
+    monkeypatch.setattr(np, "savez", lambda *args, **kwargs: (_ for _ in ()).throw(OSError("No space left on device")))
+    assert not made.rest()
+    assert len(made.frames()) == len(made) + 1
+
+
+def test_a_walk_that_was_paused_for_long_goes_on_into_a_film_that_rests():
+    made = Film({})
+    for _ in made.record_all(walk()):
+        assert made.rest()
+    assert [len(getattr(made, name)) for name in film.HEAVY] == [len(made)] * 4
+    assert len(made) > 2
+
+
+def test_ten_threads_wake_one_film():
+    made, seen = recorded(), []
+    for _ in range(20):
+        made.rest()
+        threads = [threading.Thread(target=lambda: seen.append(len(made.xt))) for _ in range(10)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+    assert seen == [len(made)] * 200

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import json
+import os
+import shutil
+import tempfile
 import threading
 import time
+import weakref
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,6 +27,8 @@ MAX_KEPT = 500_000  # bytes of a kept film
 MAX_ENCODED = 4_000_000  # bytes of PNG that a film holds on to
 OPENINGS = CACHE / "openings"
 CHANNELS = ("xt", "x0_hat", "eps")
+HEAVY = (*CHANNELS, "numbers")  # what a film lets go while nobody looks: megabytes
+IDLE = float(os.environ.get("DIFFUSION_IDLE") or 600)  # seconds after which it does
 
 
 @dataclass(eq=False)
@@ -56,7 +63,8 @@ class Film:
     link: dict[str, str] = field(default_factory=dict)
     weights: tuple[Path, ...] = ()
     name: str = field(default_factory=lambda: uuid4().hex)  # no other film's
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    used: float = field(default_factory=time.monotonic)  # when it was last recorded or looked at
+    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
     _ended: bool = False
     _encoded: dict[tuple, bytes] = field(default_factory=dict, repr=False)
     _made: dict[tuple[str, int], object] = field(default_factory=dict, repr=False)
@@ -69,8 +77,40 @@ class Film:
     def __len__(self) -> int:
         return len(self.t)
 
+    def rest(self) -> bool:
+        """Put the frames on disk until they are asked for again. False if they cannot be written, and stay."""
+        with self._lock:
+            if "_resting" in self.__dict__ or not len(self):
+                return False
+            path = _resting_place() / f"{self.name}.npz"
+            try:
+                np.savez(path, **{name: np.stack(getattr(self, name)) for name in HEAVY})
+            except OSError:
+                path.unlink(missing_ok=True)
+                return False
+            self._resting = path, weakref.finalize(self, path.unlink, missing_ok=True)
+            self._encoded.clear()
+            for name in HEAVY:
+                del self.__dict__[name]
+            return True
+
+    def __getattr__(self, name: str):
+        """The frames of a film that rests come back when one is asked for."""
+        if name not in HEAVY or "_resting" not in self.__dict__:
+            raise AttributeError(f"a film has no {name}")
+        with self._lock:
+            if name not in self.__dict__:  # another thread may have been quicker
+                path, forget = self.__dict__["_resting"]
+                with np.load(path, allow_pickle=False) as kept:
+                    self.__dict__.update({heavy: list(kept[heavy]) for heavy in HEAVY})
+                self.used = time.monotonic()
+                del self.__dict__["_resting"]
+                forget()
+            return self.__dict__[name]
+
     def frames(self, channel: str = "xt") -> list[np.ndarray]:
         """The pictures of one of CHANNELS, (B, C, H, W) uint8 each. Those of xt end with the picture after the last step."""
+        self.used = time.monotonic()
         made = getattr(self, channel)
         return [*made, self.final] if channel == "xt" and self.final is not None else made
 
@@ -97,6 +137,7 @@ class Film:
 
     def once(self, what: str, make: Callable):
         """What make() says of the film as it is now; asked again, the same: a page runs anew at every widget."""
+        self.used = time.monotonic()
         key = what, len(self)
         if key not in self._made:
             self._made[key] = make()
@@ -124,6 +165,9 @@ class Film:
         with self._lock:
             if self._ended:
                 return
+            self.used = time.monotonic()
+            with _live_lock:
+                _live.add(self)
             self.total, self.final, self.eta = step.total, final, getattr(step, "eta", 1.0)
             self.index.append(step.index)
             self.t.append(step.t)
@@ -192,6 +236,29 @@ class Film:
         film.eta = about.get("eta", film.about.get("eta", 1.0))
         film.about.setdefault("steps", about["steps"])
         return film
+
+
+_live: weakref.WeakSet[Film] = weakref.WeakSet()  # recorded in this process
+_live_lock = threading.Lock()
+
+
+def let_idle_rest(seconds: float = IDLE) -> int:
+    """Put the frames of all films that nobody looked at for so long on disk; returns how many. A look brings them back."""
+    before = time.monotonic() - seconds
+    with _live_lock:
+        idle = [film for film in _live if film.used < before]
+    return sum(film.rest() for film in idle)
+
+
+_places: list[Path] = []
+
+
+def _resting_place() -> Path:
+    """A folder of this process's own in the system's place for temporary files (TMPDIR); it goes with the process."""
+    if not _places:
+        _places.append(Path(tempfile.mkdtemp(prefix="lessons-films-")))
+        atexit.register(shutil.rmtree, _places[0], ignore_errors=True)
+    return _places[0]
 
 
 def keep(

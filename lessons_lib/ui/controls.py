@@ -22,7 +22,7 @@ from lessons_lib.catalogue import Lesson
 from lessons_lib.errors import LessonsError
 from lessons_lib.models.names import TITLES, available
 from lessons_lib.typed import as_typed
-from lessons_lib.ui import view
+from lessons_lib.ui import room, view
 
 MAX_SEED = 2**31 - 1
 LABELS = {
@@ -418,6 +418,7 @@ def class_link(this: Lesson) -> None:
         address = address_of(this, query)
         st.code(address, language=None)
         qr(address)
+        room.builder(_site())
         if "localhost" in address or "127.0.0.1" in address:
             st.caption(
                 "This address opens on this machine alone. For a class start the app with `--server.address 0.0.0.0` and open it by "

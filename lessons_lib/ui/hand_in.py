@@ -210,13 +210,15 @@ class Kept:
     """What this session knows of its browser.
 
     read: what it was asked for so far. done: slug -> day, of lessons whose records may still lie in the browser. keys: training
-    run -> the secret that steers it, newest last. taken: records that came from a file and are to be written down. forget: how
+    run -> the secret that steers it, newest last. rooms: a class's code -> the teacher's key, or what tells this browser from others
+    there. taken: records that came from a file and are to be written down. forget: how
     often everything was to be forgotten. failed: why the browser keeps nothing.
     """
 
     read: str = ""
     done: dict[str, str] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
+    rooms: dict[str, str] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
     forget: int = 0
     failed: str = ""
@@ -251,7 +253,7 @@ def keep(slug: str) -> None:
         for made in {slug, *k.taken} & set(records()):
             record = records()[made]
             put[f"record/{made}"], put[f"done/{made}"] = asdict(record), record.made
-        put |= {f"run/{run}": key for run, key in k.keys.items()}
+        put |= {f"run/{run}": key for run, key in k.keys.items()} | {f"room/{code}": key for code, key in k.rooms.items()}
     asked = "" if k.read in (ALL, ask) else ask
     with st.container(key="keeper"):
         _KEEPER(key="browser", data={"put": put, "ask": asked, "forget": k.forget}, on_found_change=_found)
@@ -270,5 +272,7 @@ def _found() -> None:
             k.done[rest] = value
         elif kind == "run" and isinstance(value, str):
             k.keys = {rest: value, **k.keys}
+        elif kind == "room" and isinstance(value, str):
+            k.rooms = {rest: value, **k.rooms}
         elif kind == "record" and rest not in records():
             take_back(value)

@@ -1,4 +1,5 @@
-"""What one visitor may take of a server that others share, each limit with its one sentence. Trainings have theirs in training/runs.py.
+"""What one visitor may take of a server that others share, each limit with its one sentence; what is let go while nobody looks.
+Trainings have theirs in training/runs.py.
 
 A walk needs none: a tab walks one at a time, since whatever is pressed ends the walk before, and walks of all take turns.
 """
@@ -6,9 +7,12 @@ A walk needs none: a tab walks one at a time, since whatever is pressed ends the
 from __future__ import annotations
 
 import threading
+import time
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from lessons_lib.files import film
 
 MB = 2**20
 SESSION_MB = 400  # of uploads that one tab holds: two of the largest kind
@@ -16,6 +20,7 @@ SERVER_MB = 4000  # of uploads that all hold
 
 _refused: dict[str, str] = {}  # session -> why its last upload was not taken
 _lock = threading.Lock()
+_looked: list[float] = [time.monotonic()]  # when idle films were last looked for
 
 
 def begin(*, another_page: bool) -> None:
@@ -27,6 +32,9 @@ def begin(*, another_page: bool) -> None:
     if ctx is None:
         return
     _bound(ctx.uploaded_file_mgr)
+    if time.monotonic() - _looked[0] > film.IDLE / 10:  # memory is wanted when somebody comes
+        _looked[0] = time.monotonic()
+        threading.Thread(target=film.let_idle_rest, daemon=True, name="idle films").start()
     if another_page:
         ctx.uploaded_file_mgr.remove_session_files(ctx.session_id)
     if (why := _refused.pop(ctx.session_id, "")) and not another_page:

@@ -22,7 +22,7 @@ from lessons_lib.glossary import explained
 from lessons_lib.models import used
 from lessons_lib.questions import QUESTIONS
 from lessons_lib.typed import sentence
-from lessons_lib.ui import cluster, controls, hand_in, limits, save, stamp, view
+from lessons_lib.ui import cluster, controls, hand_in, limits, room, save, stamp, view
 from lessons_lib.ui.components import component, read
 from lessons_lib.ui.controls import model_name
 
@@ -78,6 +78,7 @@ def lesson_page(slug: str, *, models: Sequence[str] | None = ()) -> Iterator[Les
         if presenting():
             _present_bar(this)
     limits.begin(another_page=another)
+    room.begin()
     whole = False
     files: dict[Path, None] = {}
     places: list[engine.Place] = []
@@ -105,6 +106,7 @@ def lesson_page(slug: str, *, models: Sequence[str] | None = ()) -> Iterator[Les
     if slug in hand_in.done():  # perhaps since this run of the page
         link_to(this, icon=DONE, place=mark)
     view.end(whole=whole)
+    room.end(slug)
     hand_in.keep(slug)
 
 

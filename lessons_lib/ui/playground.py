@@ -17,7 +17,7 @@ from lessons_lib import memory
 from lessons_lib.files.film import Film, opening_path
 from lessons_lib.files.pictures import picture_of, tiled
 from lessons_lib.models import used
-from lessons_lib.ui import controls, pictures, save, stamp, view
+from lessons_lib.ui import controls, pictures, room, save, stamp, view
 from lessons_lib.ui.filmstrip import LABELS, filmstrip
 from lessons_lib.ui.pictures import card
 
@@ -380,9 +380,11 @@ class _Screen:
     def stream(self, film: Film) -> None:
         """Run the walk into the film, every step seen."""
         self.begin("asking the network ...")
+        room.wait(lambda text: self.line.progress(0.0, text))
         with used.noting() as files, closing(film.record_all(self.take.walk())) as steps:
             shown = 0.0
             for _ in steps:
+                room.wait(lambda text: self.line.progress(len(film) / film.total, text))
                 film.weights = tuple(files)
                 now = time.monotonic()
                 if len(film) > 1 and not film.finished and now - shown < 0.05:  # the browser paints some 20 frames a second

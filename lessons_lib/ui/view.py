@@ -23,9 +23,9 @@ from lessons_lib.catalogue import lesson
 from lessons_lib.ui.components import component
 
 SHARED = ("model", "seed")  # controls that mean the same in every lesson, and travel from page to page
-TRAVELS = ("lock", "present", "solutions", "notes")  # what else goes along to other lessons
+TRAVELS = ("lock", "present", "solutions", "notes", "room")  # what else goes along to other lessons
 OWN = ("run", "embeddings")  # what one page adds
-NEVER = ("go", "key", "embed", "embed_options")  # what no link that is copied holds
+NEVER = ("go", "key", "teach", "embed", "embed_options")  # what no link that is copied holds
 _ADDRESS = component("address")
 
 
@@ -54,7 +54,8 @@ class View:
     told: tuple[str, dict[str, str]] = ("", {})
     runs: int = 0
     go: str = ""
-    secret: str = ""  # what a link brought that the address bar does not keep
+    secret: str = ""  # what a link brought that the address bar does not keep: a training's key
+    teach: str = ""  # and a room's
     linked: int = 0  # how many links were followed within one page
     not_held: list[str] = field(default_factory=list)  # what is in view and no link can hold
     place: Any = None
@@ -96,6 +97,7 @@ def _arrive(v: View, page: str, query: dict[str, str]) -> None:
     v.arrived = {k: x for k, x in query.items() if k not in (*TRAVELS, *OWN, *NEVER)}
     v.extras[""] = {k: query[k] for k in TRAVELS if k in query}
     v.go, v.secret = query.get("go", "").partition("-")[0], query.get("key", "")[:100]
+    v.teach = query.get("teach", "")[:100] or v.teach
     if set(v.arrived) - set(SHARED) or "go" in query:  # it defines the view
         forget(page)
         v.extras[page] = {}
