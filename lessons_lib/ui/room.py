@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -16,6 +18,7 @@ from lessons_lib.typed import sentence
 from lessons_lib.ui import hand_in, view
 
 EYES_UP = "**Eyes up.** The class is paused: walks wait, and go on by themselves."
+_place: ContextVar[Any] = ContextVar("eyes_up", default=None)  # where a waiting walk shows the notice
 EVERY = 3.0  # seconds after which a page in a room looks whether it is paused
 
 
@@ -33,6 +36,7 @@ def key() -> str:
 
 def begin() -> None:
     """A page starts: in the sidebar the room, and for its teacher the panel; the notice while the class is paused."""
+    _place.set(None)
     if view.extra("room") and not code():
         st.sidebar.caption("This class's room is not here any more. All else works as ever.")
         return
@@ -48,6 +52,7 @@ def begin() -> None:
             st.caption(f":material/groups: Room **{here}**")
     if not key():
         _notice(here)
+        _place.set(st.empty())
 
 
 def end(slug: str) -> None:
@@ -66,9 +71,15 @@ def end(slug: str) -> None:
 def wait(say: Callable[[str], object]) -> None:
     """A walk waits here while the class is paused. say: shows a sentence; a press on Stop ends the walk at it."""
     here = code()
-    while here and not key() and rooms.paused(here):
+    if not here or not rooms.paused(here) or key():
+        return
+    if (place := _place.get()) is not None:  # while a walk runs, no fragment of its page does
+        place.warning(EYES_UP, icon=":material/visibility:")
+    while rooms.paused(here):
         say("eyes up: the class is paused, and this walk goes on by itself")
         time.sleep(0.3)
+    if place is not None:
+        place.empty()
 
 
 def trained(run: str) -> None:
