@@ -68,6 +68,7 @@ def lesson_page(slug: str, *, models: Sequence[str] | None = ()) -> Iterator[Les
     save.begin()
     controls.begin()
     stamp.begin(slug, has_model=models != ())
+    room.begin()
     with st.sidebar:
         if models != ():
             model_name(models)
@@ -78,7 +79,7 @@ def lesson_page(slug: str, *, models: Sequence[str] | None = ()) -> Iterator[Les
         if presenting():
             _present_bar(this)
     limits.begin(another_page=another)
-    room.begin()
+    room.notice()
     whole = False
     files: dict[Path, None] = {}
     places: list[engine.Place] = []

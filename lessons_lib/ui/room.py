@@ -35,7 +35,7 @@ def key() -> str:
 
 
 def begin() -> None:
-    """A page starts: in the sidebar the room, and for its teacher the panel; the notice while the class is paused."""
+    """A page starts: on top of the sidebar the room, and for its teacher the panel."""
     _place.set(None)
     if view.extra("room") and not code():
         st.sidebar.caption("This class's room is not here any more. All else works as ever.")
@@ -50,7 +50,11 @@ def begin() -> None:
             _panel(here)
         else:
             st.caption(f":material/groups: Room **{here}**")
-    if not key():
+
+
+def notice() -> None:
+    """Under a page's title: the notice while the class is paused."""
+    if (here := code()) and not key():
         _notice(here)
         _place.set(st.empty())
 
