@@ -12,7 +12,6 @@ from lessons_lib.errors import LessonsError
 from lessons_lib.models.digits import Settings
 from lessons_lib.training import runs
 from lessons_lib.ui import room
-from tests.conftest import PATIENCE, served
 from tests.pages import address, opened, press
 
 TINY = Settings("class_conditioned", num_hiddens=2, batch_size=100, epochs=1, lr=1e-3, num_digits=200)
@@ -190,46 +189,3 @@ def test_a_walk_waits_while_the_class_is_paused(monkeypatch):
     rooms.pause(code, key, True)
     room.wait(say)  # the teacher's goes on
     assert len(said) == 3
-
-
-@pytest.mark.slow
-@pytest.mark.browser
-def test_a_class_of_two_browsers(chromium, tmp_path, monkeypatch):
-    """The teacher opens a room and hands out its link; a learner's walk waits while the teacher says so, and goes on."""
-    from playwright.sync_api import expect
-
-    monkeypatch.setenv("DIFFUSION_RUNS", str(tmp_path / "shared"))
-    with served("Home.py", tmp_path / "log") as url:
-        pages = []
-        for _ in range(2):
-            context = chromium.new_context(viewport={"width": 1280, "height": 900})
-            context.set_default_timeout(PATIENCE)
-            pages.append(context.new_page())
-        teacher, learner = pages
-        teacher.goto(f"{url}/Adding_class?num_inference_steps=12&seed=5")
-        teacher.get_by_role("button", name="Link for a class").click()
-        teacher.get_by_role("button", name="Open a room for this class").click()
-        body = teacher.get_by_test_id("stPopoverBody")
-        body.get_by_text("Yours alone").wait_for()
-        short, own = (body.locator("code").nth(i).inner_text() for i in range(2))
-        key = re.search(r"teach=([\w-]+)", own)[1]
-        teacher.keyboard.press("Escape")
-        learner.goto(short)
-        learner.get_by_text(re.compile("Room [a-z2-9]{6}")).first.wait_for()
-        assert key not in learner.url
-        teacher.get_by_role("button", name="Eyes up").click()
-        learner.get_by_text("Eyes up.").first.wait_for()  # untouched
-        learner.get_by_role("button", name="Run").first.click()
-        waiting = learner.get_by_text("this walk goes on by itself").first
-        waiting.wait_for()
-        time.sleep(2)
-        assert waiting.is_visible()
-        teacher.get_by_role("button", name="Go on").click()
-        learner.get_by_text("12 steps").first.wait_for()
-        expect(learner.get_by_text("Eyes up.")).to_have_count(0)
-        teacher.get_by_role("cell", name="Adding class").first.wait_for()
-        teacher.reload()  # the key is in the browser
-        teacher.get_by_role("button", name="Eyes up").wait_for()
-        assert key not in teacher.url
-        for page in pages:
-            page.context.close()
