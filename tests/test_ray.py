@@ -66,8 +66,8 @@ def add(cluster, **node):
 @pytest.fixture(scope="module")
 def cluster(runs_folder):
     """A thin node and two that compute, this process joined to it. All of its processes are gone afterwards."""
-    usage = os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    assert usage == "0"
+    busy = {"RAY_agent_register_timeout_ms": "120000"}  # it may be long until a node's agent is up
+    os.environ.update({"RAY_USAGE_STATS_ENABLED": "0", **busy})
     made = cluster_utils.Cluster()
     try:
         add(made, num_cpus=0, include_dashboard=False)

@@ -43,6 +43,8 @@ def _train(folder: str, cores: int) -> None:
     with suppress(OSError):  # a session of its own, which stands back alone: the node's replicas are in the one it came from
         os.setsid()
     worker.give_way()
+    with suppress(OSError):
+        os.nice(10)  # all of Ray's processes are at 15 by RAY_worker_niceness, replicas too: a training is at 19
     torch.set_num_threads(cores)
     write_atomically(Path(folder) / "node", ray.get_runtime_context().get_node_id().encode())
     worker.main(Path(folder))
