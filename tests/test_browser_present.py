@@ -57,7 +57,7 @@ def test_a_class_finds_locked_what_the_link_locks_and_nothing_that_gives_it_away
     visit(page, app_url, "guidance", prompt="3", seed="7", lock="seed", solutions="0", notes="1")
     expect(page.locator(".st-key-seed input")).to_be_disabled()
     expect(page.locator(".st-key-seed input")).to_have_value("7")
-    expect(page.get_by_role("tab", name="Code")).to_have_count(0)
+    expect(page.get_by_test_id("stCode")).to_have_count(0)
     expect(page.locator(".katex")).to_have_count(0)
     expect(page.get_by_text("Notes for the lecturer")).to_be_visible()
     page.goto(f"{page.url}&present=1")
