@@ -13,6 +13,7 @@ code. Then upload my-arrays.npz. If a function of yours has another name, say so
 """
 
 import contextlib
+import functools
 import inspect
 import json
 import math
@@ -219,7 +220,8 @@ class Handout(TorchFunctionMode):
                 rest = args if func is torch.normal else args[1:]
                 mean = kwargs.get("mean", rest[0] if rest else 0.0)
                 std = kwargs.get("std", rest[1] if len(rest) > 1 and not isinstance(rest[1], tuple) else 1.0)
-                values = np.asarray(mean) + np.asarray(std) * values
+                self.log.handed(values, "normal")  # as z, whatever mean and std make of it
+                return made.copy_(torch.from_numpy(np.asarray(np.asarray(mean) + np.asarray(std) * values)))
         made.copy_(torch.from_numpy(np.asarray(values)))
         self.log.handed(made, "uniform" if func in self.UNIFORM else "normal")
         return made
@@ -228,16 +230,37 @@ class Handout(TorchFunctionMode):
 @contextlib.contextmanager
 def numpy_written_down(log):
     """numpy's normal and uniform numbers, written down like torch's."""
-    old = {name: getattr(np.random, name) for name in ("randn", "standard_normal", "normal", "rand", "random")}
+    old = {name: getattr(np.random, name) for name in ("randn", "standard_normal", "normal", "rand", "random", "default_rng")}
 
     def noted(values, kind="normal"):
         if getattr(values, "ndim", 0) >= 2:
             log.handed(values, kind)
         return values
 
+    def normal(loc=0.0, scale=1.0, size=None):
+        shape = np.broadcast_shapes(np.shape(loc), np.shape(scale)) if size is None else size
+        return loc + scale * noted(log.random.standard_normal(shape or None))  # z itself is written down
+
+    class Numbers:  # of np.random.default_rng(), whatever its seed
+        def __init__(self, seed=None):
+            self.others = old["default_rng"](seed)
+
+        def __getattr__(self, name):
+            return getattr(self.others, name)
+
+        def standard_normal(self, size=None, dtype=np.float64, out=None):
+            return np.asarray(noted(log.random.standard_normal(size)), dtype)[()]
+
+        def random(self, size=None, dtype=np.float64, out=None):
+            return np.asarray(noted(log.random.random_sample(size), "uniform"), dtype)[()]
+
+        def normal(self, loc=0.0, scale=1.0, size=None):
+            return normal(loc, scale, size)
+
+    np.random.default_rng = Numbers
     np.random.randn = lambda *shape: noted(log.random.standard_normal(shape or None))
     np.random.standard_normal = lambda size=None: noted(log.random.standard_normal(size))
-    np.random.normal = lambda loc=0.0, scale=1.0, size=None: noted(log.random.normal(loc, scale, size))
+    np.random.normal = normal
     np.random.rand = lambda *shape: noted(log.random.random_sample(shape or None), "uniform")
     np.random.random = lambda size=None: noted(log.random.random_sample(size), "uniform")
     try:
@@ -410,9 +433,9 @@ ROLES = {
     "t": ("t", "timestep", "time", "time_step", "ts", "step", "t_int"),
     "i_start": ("i_start", "start_index", "istart", "i0", "start_idx"),
     "noise": ("noise", "eps", "epsilon", "eps_hat", "noise_est", "noise_estimate", "predicted_noise", "noise_pred"),
-    "cond": ("prompt_embeds", "cond_embeds", "cond_prompt_embeds", "prompt_embed", "embeds", "prompt_embedding"),
-    "uncond": ("uncond_prompt_embeds", "uncond_embeds", "null_embeds", "null_prompt_embeds", "uncond_prompt_embed", "negative_prompt_embeds"),
-    "timesteps": ("timesteps", "strided_timesteps", "time_steps", "steps"),
+    "cond": ("prompt_embeds", "cond_embeds", "cond_prompt_embeds", "prompt_embed", "embeds", "prompt_embedding", "cond"),
+    "uncond": ("uncond_prompt_embeds", "uncond_embeds", "null_embeds", "null_prompt_embeds", "uncond_prompt_embed", "negative_prompt_embeds", "uncond"),
+    "timesteps": ("timesteps", "strided_timesteps", "time_steps", "steps", "ts"),
     "scale": ("scale", "guidance_scale", "gamma", "w", "cfg_scale", "g"),
     "mask": ("mask", "m", "binary_mask"),
     "table": ("alphas_cumprod", "alpha_bars", "alpha_bar", "alphas_bar", "abar", "alpha_cumprod", "alphas_cumprods"),
@@ -559,7 +582,12 @@ def part_b(what, log, one_hot, schedule, device):
 @contextlib.contextmanager
 def lent(function, values):
     """The stand-ins in the place of your notebook's own names, and afterwards your own again."""
-    mine = getattr(inspect.unwrap(function), "__globals__", {})
+    inner = inspect.unwrap(function)
+    while isinstance(inner, functools.partial):
+        inner = inspect.unwrap(inner.func)
+    if not hasattr(inner, "__globals__"):  # an object that can be called
+        inner = getattr(vars(type(inner)).get("__call__"), "__wrapped__", vars(type(inner)).get("__call__"))
+    mine = getattr(inner, "__globals__", {})
     others = [f.__globals__ for f in mine.values() if isinstance(f, types.FunctionType)]  # helpers of another file
     places = {id(names): names for names in (mine, *(n for n in others if "stage_1" in n or "alphas_cumprod" in n))}
     lend = {"stage_1": values["stage"], "alphas_cumprod": values["stage"].scheduler.alphas_cumprod} if "stage" in values else {}
@@ -590,12 +618,21 @@ def lent(function, values):
 
 
 def first_array(result):
-    """The picture among what your function returns: the result itself, a tuple's first, a list's last."""
+    """The picture among what your function returns: the result itself, a tuple's first, a list's last, a dict's first.
+
+    Of frames stacked, (frames, B, C, H, W) or (B, frames, C, H, W), it is the last.
+    """
+    if isinstance(result, dict):
+        result = tuple(result.values())
     if isinstance(result, tuple):
         return next((a for a in map(first_array, result) if a is not None), None)
     if isinstance(result, list):
         return next((a for a in map(first_array, reversed(result)) if a is not None), None)
-    return result if isinstance(result, (torch.Tensor, np.ndarray)) else None
+    if not isinstance(result, (torch.Tensor, np.ndarray)):
+        return None
+    if result.ndim == 5:
+        return result[-1] if result.shape[0] > result.shape[1] else result[:, -1]
+    return result
 
 
 def call(function, what, make_values, number=int):

@@ -42,6 +42,8 @@ SCALED = "It takes the digits from [0, 1] to [-1, 1]: fine, as long as sampling 
 STOPS_AT_ONE = "It stops at t = 1: a little noise (0.01) stays in the picture; range(T - 1, -1, -1) goes on to 0."
 NEVER_ZERO = "t = 0 is never drawn: harmless, one of T."
 NO_BIAS = "Its convolutions have no bias, which BatchNorm makes up for: fine, though the count is another."
+UNLESS_EVAL = "If you call unet.eval() before you call this function, all is well: call it inside, then it cannot be forgotten."
+UNIFORM = "**uniform noise** (torch.rand) where normal noise (torch.randn) belongs."
 NONE_FITS = "It differs, and none of the classic mistakes explains it."
 
 
@@ -152,6 +154,7 @@ def noise_digits(name: str, trace: Trace) -> Verdict:
             "clamped_input": (x + sigma * z).clamp(0, 1),
             "variance_for_std": x + sigma**2 * z,
             "weights": math.sqrt(1 - sigma**2) * x + sigma * z,
+            "mixed": (1 - sigma) * x + sigma * z,
         }
         for found, made in ways.items():
             if apart(made, out) > allowed:
@@ -159,12 +162,15 @@ def noise_digits(name: str, trace: Trace) -> Verdict:
             if trace.uniform:
                 said = "**uniform noise** (torch.rand) where normal noise (torch.randn) belongs."
                 return Verdict(name, "wrong", said, ("uniform", *([found] if found else [])))
-            if found == "weights":
+            if found in ("weights", "mixed"):
                 said = "**the picture made darker**. Here it is z = x + sigma eps, without a weight before x."
                 return Verdict(name, "wrong", said, (found,))
             if found:
                 return Verdict(name, "wrong", why([found]), (found,))
             return Verdict(name, "right", f"Agrees at sigma = {sigma:g}. {precision(trace.dtype)}".strip())
+    if not trace.before:
+        said = "It draws no noise of the picture's shape, a number of its own for every pixel: torch.randn_like(x) does."
+        return Verdict(name, "wrong", said, ("no_noise_added",))
     return Verdict(name, "wrong", NONE_FITS)
 
 
@@ -272,6 +278,8 @@ def fm_forward(name: str, trace: Trace) -> Verdict:
     found = find(rights, ("flow_point", "noisy_input", "time_of"), fit, without=("t_over_last",))
     if found.worst > 1:
         return Verdict(name, "wrong", NONE_FITS)
+    if trace.uniform and drawn[found.guess.context.noise].min() >= 0:
+        return Verdict(name, "wrong", UNIFORM, ("uniform",))
     c = found.guess.context
     return _trained(name, trace, found, answer, (drawn[c.noise], digits() * 2 - 1 if c.scaled else digits()), "flow_target", [])
 
@@ -331,7 +339,7 @@ def _ddpm_walk(name: str, trace: Trace, more: Sequence[str]) -> Verdict:
         return Verdict(name, "wrong", " ".join(wrong), ("timesteps",))
     wrong, named = [why(wrong)] if wrong else [], list(wrong)
     if any(trace.about["training"]):
-        wrong.append(why(["training_mode"]))
+        wrong.append(f"{why(['training_mode'])} {UNLESS_EVAL}")
         named.append("training_mode")
     wrong += _start(trace)
     nexts = [*(m.x for m in trace.moments[1:]), trace.out[0]]
@@ -439,7 +447,7 @@ def _flow_walk(name: str, trace: Trace, more: Sequence[str]) -> Verdict:
             return Verdict(name, "wrong", said, ("timesteps",))
     wrong = [why(named)] if named else []
     if any(trace.about["training"]):
-        wrong.append(why(["training_mode"]))
+        wrong.append(f"{why(['training_mode'])} {UNLESS_EVAL}")
         named.append("training_mode")
     wrong += _start(trace)
     pairs = list(zip(trace.moments, [*(m.x for m in trace.moments[1:]), trace.out[0]], strict=True))

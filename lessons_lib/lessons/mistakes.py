@@ -120,6 +120,11 @@ def forward_without_sqrt(schedule: Schedule, x0: Tensor, t: int, eps: Tensor) ->
     return a * x0 + (1 - a) * eps
 
 
+def forward_without_sqrt_of_the_noise(schedule: Schedule, x0: Tensor, t: int, z: Tensor) -> Tensor:
+    a = schedule.alpha_bar(t)
+    return math.sqrt(a) * x0 + (1 - a) * z
+
+
 def one_step_without_sqrt(schedule: Schedule, xt: Tensor, t: int, eps: Tensor) -> Tensor:
     a = schedule.alpha_bar(t)
     return (xt - (1 - a) * eps) / a
@@ -410,7 +415,7 @@ MISTAKES = {
             "no_sqrt",
             "sqrt left out of alpha_bar",
             "alpha_bar is a variance; pictures are scaled by its square root.",
-            {"one_step": one_step_without_sqrt, "forward": forward_without_sqrt},
+            {"one_step": one_step_without_sqrt, "forward": (forward_without_sqrt, forward_without_sqrt_of_the_noise)},
         ),
         Mistake(
             "alpha_for_alpha_bar",
