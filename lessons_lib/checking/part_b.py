@@ -169,8 +169,8 @@ def noise_digits(name: str, trace: Trace) -> Verdict:
                 return Verdict(name, "wrong", why([found]), (found,))
             return Verdict(name, "right", f"Agrees at sigma = {sigma:g}. {precision(trace.dtype)}".strip())
     if not trace.before:
-        said = "It draws no noise of the picture's shape, a number of its own for every pixel: torch.randn_like(x) does."
-        return Verdict(name, "wrong", said, ("no_noise_added",))
+        said = "No noise of the picture's shape was drawn, a number of its own for every pixel: torch.randn_like(x) does that."
+        return Verdict(name, "wrong", f"{why(['no_noise_added'])} {said}", ("no_noise_added",))
     return Verdict(name, "wrong", NONE_FITS)
 
 
