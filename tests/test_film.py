@@ -132,6 +132,7 @@ def test_a_cut_film_is_none(tmp_path):
 
 
 def test_a_film_that_nobody_looks_at_rests_on_disk_and_comes_back_whole():
+    film.let_idle_rest(-1)  # those that other tests left
     made = recorded()
     before = {name: [a.copy() for a in getattr(made, name)] for name in film.HEAVY}
     steps, png, place = len(made), made.png(1), film._resting_place()
