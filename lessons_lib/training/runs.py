@@ -167,7 +167,8 @@ def watch(run: str) -> State:
     if status == "queued":
         queue = _queue()
         place = 1 + queue.index(folder) if folder in queue else 1
-        waits = _waits(queue[: place - 1])
+        with suppress(LessonsError):  # a run ahead cannot be read: nobody knows how long it takes
+            waits = _waits(queue[: place - 1])
     samples = [(int(m[1]), p) for p in folder.glob("samples-*.png") if (m := re.fullmatch(r"samples-(\d+)", p.stem))]
     return State(
         run,
@@ -381,7 +382,7 @@ def _waits(ahead: list[Path]) -> float | None:
     speeds = [(q["images_per_second"], read_start(p)[0].num_hiddens) for q, p in told if q.get("images_per_second")]
     training = [_seconds(p, speeds) for p in _folders() if _lives(p)]
     each = [_seconds(p, speeds) for p in ahead]
-    if None in training or None in each:
+    if None in training or None in each or at_once() < 1:
         return None
     free = sorted(training) + [0.0] * (at_once() - len(training))
     heapq.heapify(free)
