@@ -238,8 +238,9 @@ with page.lesson_page("train") as lesson:
             )
             st.caption(
                 "Part A's model learns by the very loop of this page: noise a picture, guess, take a step. This is its next generation, "
-                f"64 pixels wide, at {rows[-1]['images']:,} of a million pictures; the lessons still ask the one before. Colours come "
-                "first, then an artist's manner, then shapes. Every sheet starts from the same noise."
+                f"64 pixels wide, at {rows[-1]['images']:,} of a million pictures; the lessons still ask the one before. Colours and "
+                "an artist's manner come early. Shapes are decided where there is most noise; there the error has fallen least, and so far "
+                "things are blobs. Every sheet starts from the same noise."
             )
     with tabs["The digits"]:
         here = (DATA_DIR / "MNIST" / "raw").exists()

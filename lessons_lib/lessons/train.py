@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,7 @@ def sheets() -> dict[int, Path]:
     return {int(p.stem.split("-")[1]): p for p in sorted(IN_TRAINING.glob("sheet-*.webp"))}
 
 
+@cache
 def tiles(sheet: Path) -> np.ndarray:
     """A sheet's pictures in the order of SHEET_PROMPTS: (20, 3, 64, 64) uint8."""
     with Image.open(sheet) as file:
