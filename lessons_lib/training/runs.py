@@ -377,29 +377,31 @@ def _queue() -> list[Path]:
 
 
 def _waits(ahead: list[Path]) -> float | None:
-    """About how many seconds until those that train and those ahead leave a place; None while no run has told its speed."""
-    told = [(read_progress(p), p) for p in reversed(_folders())]
-    speeds = [(q["images_per_second"], read_start(p)[0].num_hiddens) for q, p in told if q.get("images_per_second")]
-    training = [_seconds(p, speeds) for p in _folders() if _lives(p)]
-    each = [_seconds(p, speeds) for p in ahead]
-    if None in training or None in each or at_once() < 1:
+    """About how many seconds until those that train and those ahead leave a place; None while no run has told its speed.
+
+    Raises: LessonsError for a run whose start.json is broken.
+    """
+    folders, places = _folders(), at_once()
+    newest = next((p for p in reversed(folders) if read_progress(p).get("images_per_second")), None)
+    training = [_seconds(p, newest) for p in folders if _lives(p)]
+    each = [_seconds(p, newest) for p in ahead]
+    if None in training or None in each or places < 1:
         return None
-    free = sorted(training) + [0.0] * (at_once() - len(training))
+    free = sorted(training) + [0.0] * (places - len(training))
     heapq.heapify(free)
     for seconds in each:
         heapq.heapreplace(free, free[0] + seconds)
     return free[0]
 
 
-def _seconds(folder: Path, speeds: list[tuple[float, int]]) -> float | None:
-    """About how long a run still trains: by its own word, or by the newest run's speed, whose cost grows with D squared."""
-    progress, (settings, _) = read_progress(folder), read_start(folder)
-    if progress.get("seconds_left"):
-        return progress["seconds_left"]
-    if not speeds:
-        return None
-    speed, num_hiddens = speeds[0]
-    return settings.epochs * (settings.num_digits or MNIST) / speed * (settings.num_hiddens / num_hiddens) ** 2
+def _seconds(folder: Path, newest: Path | None) -> float | None:
+    """About how long a run still trains: by its own word, or by the speed of the newest that told one; the cost grows with D squared."""
+    left = read_progress(folder).get("seconds_left")
+    if left or newest is None:
+        return left or None
+    settings, told = read_start(folder)[0], read_start(newest)[0]
+    pictures, speed = settings.epochs * (settings.num_digits or MNIST), read_progress(newest)["images_per_second"]
+    return pictures / speed * (settings.num_hiddens / told.num_hiddens) ** 2
 
 
 def _tidy() -> None:
