@@ -77,11 +77,8 @@ class Fleet:
         self.port, self.folder = port, logs or Path(tempfile.mkdtemp(prefix="lessons-"))
         self.ports = [free_port() for _ in range(n)]
         self.options = [*options, *(["--server.xsrfCookieSameSite=none"] if frames else [])]
-        self.env = {
-            **os.environ,
-            "STREAMLIT_SERVER_COOKIE_SECRET": secrets.token_hex(32),
-            "FRAMES": frames,
-        }  # one, or uploads fail
+        secret = secrets.token_hex(32)  # one for all replicas, or uploads fail
+        self.env = {**os.environ, "STREAMLIT_SERVER_COOKIE_SECRET": secret, "FRAMES": frames}
         if runs is not None:
             self.env["DIFFUSION_RUNS"] = str(runs)
         self.control = self.folder / "haproxy.sock"
@@ -111,8 +108,8 @@ class Fleet:
         """True when HAProxy sends browsers to this replica."""
         if not self.control.exists():  # HAProxy has only just been started
             return False
-        rows = (line.split(",") for line in self._command("show stat").splitlines())
-        return any(row[1] == f"app{i}" and row[17].startswith("UP") for row in rows if len(row) > 17) and self._healthy(i)
+        row = self._row(i)
+        return row is not None and row[17].startswith("UP") and self._healthy(i)
 
     def roll(self, grace: float = GRACE) -> None:
         """Restart one replica after another, so that all run what lies in the folder now. No browser is left without one.
@@ -133,8 +130,13 @@ class Fleet:
 
     def _open(self, i: int) -> int:
         """How many connections the replica has."""
+        row = self._row(i)
+        return 0 if row is None else int(row[4])
+
+    def _row(self, i: int) -> list[str] | None:
+        """What HAProxy says of a replica: its line of `show stat`, column by column; None if it says nothing."""
         rows = (line.split(",") for line in self._command("show stat").splitlines())
-        return sum(int(row[4]) for row in rows if len(row) > 4 and row[1] == f"app{i}")
+        return next((row for row in rows if len(row) > 17 and row[1] == f"app{i}"), None)
 
     def _healthy(self, i: int) -> bool:
         base = next((f"/{o.split('=', 1)[1].strip('/')}" for o in self.options if o.startswith("--server.baseUrlPath=")), "")

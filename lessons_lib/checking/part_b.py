@@ -160,8 +160,7 @@ def noise_digits(name: str, trace: Trace) -> Verdict:
             if apart(made, out) > allowed:
                 continue
             if trace.uniform:
-                said = "**uniform noise** (torch.rand) where normal noise (torch.randn) belongs."
-                return Verdict(name, "wrong", said, ("uniform", *([found] if found else [])))
+                return Verdict(name, "wrong", UNIFORM, ("uniform", *([found] if found else [])))
             if found in ("weights", "mixed"):
                 said = "**the picture made darker**. Here it is z = x + sigma eps, without a weight before x."
                 return Verdict(name, "wrong", said, (found,))

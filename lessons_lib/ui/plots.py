@@ -13,7 +13,7 @@ import streamlit as st
 
 from lessons_lib.files import kept as kept_files
 from lessons_lib.files.figures import COLOURS, KINDS, SIZES, Bars, Curves, Grid, Heat, as_file
-from lessons_lib.ui import save, stamp
+from lessons_lib.ui import page, save, stamp
 
 # as figures.py has them, in Plotly's words
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
@@ -173,8 +173,7 @@ def bars(found: Sequence, seeds: Sequence[int], names: tuple[str, str], key: str
     save.note("plot", drawn, alt=f"the judge's probability of {' and of '.join(names)}")
     both = sum(f.both for f in found)
     text = f"On each bar: which reading of the judge's it is. Both prompts are among its first five in {both} of {len(found)}."
-    save.note("caption", text)
-    st.caption(text)
+    page.caption(text)
 
 
 def heatmap(z: np.ndarray, x: Sequence, y: Sequence, x_title: str, y_title: str, key: str, *, middle: float, mark=None) -> None:
@@ -226,7 +225,6 @@ def measured(slug: str, model: str, rows_of: Callable, draw: Callable[[list[dict
         elif kept:
             draw(kept["rows"], key)
             said = f"kept from {kept['made']}: `{kept['command']}`, {kept['seconds']:.0f} s, {kept['about']}"
-            save.note("caption", said)
-            st.caption(said)
+            page.caption(said)
         else:
             st.caption("Not measured yet for this model: press **Measure now**.")
