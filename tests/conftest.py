@@ -109,10 +109,17 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture
-def browser_page(chromium):
-    """A fresh page of 1280 x 900 in light mode; resize it or emulate_media() for others."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
+@contextmanager
+def fresh_page(chromium, **how):
+    """A page of 1280 x 900 in a context of its own. how: more of new_context()'s arguments."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, **how)
     context.set_default_timeout(PATIENCE)
     yield context.new_page()
     context.close()
+
+
+@pytest.fixture
+def browser_page(chromium):
+    """A fresh page of 1280 x 900 in light mode; resize it or emulate_media() for others."""
+    with fresh_page(chromium, color_scheme="light") as page:
+        yield page

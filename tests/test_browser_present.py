@@ -8,7 +8,7 @@ pytest.importorskip("playwright", reason="browser tests need playwright: pip ins
 from playwright.sync_api import expect  # noqa: E402
 
 from tests.browsing import visit, wait  # noqa: E402
-from tests.conftest import PATIENCE  # noqa: E402
+from tests.conftest import fresh_page  # noqa: E402
 
 pytestmark = pytest.mark.browser
 
@@ -67,10 +67,8 @@ def test_a_class_finds_locked_what_the_link_locks_and_nothing_that_gives_it_away
 
 @pytest.fixture
 def german(chromium):
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="de-DE")
-    context.set_default_timeout(PATIENCE)
-    yield context.new_page()
-    context.close()
+    with fresh_page(chromium, locale="de-DE") as page:
+        yield page
 
 
 def test_numbers_keep_their_points_under_another_language(german, app_url):

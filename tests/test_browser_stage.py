@@ -50,19 +50,23 @@ def test_what_the_browser_mixes_is_what_add_noise_gives(browser_page, app_url, t
     assert np.array_equal(pixels(browser_page, CANVAS), noised(t))
 
 
+def drag(page, slider: str) -> None:
+    """Take a slider's thumb and move it 60 pixels to the right, one at a time; it is not let go."""
+    box = page.locator(f".st-key-{slider} [data-testid=stSliderThumbValue]").locator("..").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for i in range(60):
+        page.mouse.move(x + i, y)
+
+
 @pytest.mark.alone
 def test_the_picture_follows_the_slider_while_it_is_dragged(browser_page, app_url):
     page = browser_page
     visit(page, app_url, "forward")
     expect(page.locator(CANVAS)).to_have_attribute("data-t", "500")
     page.evaluate(WATCH)
-    thumb = page.locator(".st-key-forward_t [data-testid=stSliderThumbValue]").locator("..")
-    box = thumb.bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    for i in range(60):
-        page.mouse.move(x + i, y)
+    drag(page, "forward_t")
     drawn = page.evaluate("() => window.drawn")
     dragged = [t for _, t, _ in drawn]
     assert len(set(dragged)) >= 30, f"{len(drawn)} pictures in 60 moves of the mouse"
@@ -138,13 +142,7 @@ def test_the_blur_follows_its_slider_while_it_is_dragged_and_is_what_the_server_
     assert (sigma, same) == ("1.5", True)
     assert apart <= 1, "grey levels"  # of a value between two, the sums' order may choose the other
     page.evaluate(SEEN)
-    thumb = page.locator(".st-key-denoise_sigma [data-testid=stSliderThumbValue]").locator("..")
-    box = thumb.bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    for i in range(60):
-        page.mouse.move(x + i, y)
+    drag(page, "denoise_sigma")
     drawn = page.evaluate("() => window.sigmas")
     assert len(set(drawn)) >= 10, drawn
     assert "sigma=1.5" in page.url, "the address waits until the slider is let go"
