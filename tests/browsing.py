@@ -16,6 +16,11 @@ def wait(page: Page) -> None:
     page.wait_for_selector(IDLE)
 
 
+def keys_are_heard(page: Page) -> None:
+    """Until the page listens to its keys: the browser fetches what listens after the rest."""
+    page.locator("html[data-keys=heard]").wait_for(state="attached")
+
+
 def visit(page: Page, app_url: str, slug: str, **link: str) -> None:
     """Open a lesson with the link's parameters, and wait until it stands."""
     name = lesson(slug).page

@@ -7,12 +7,14 @@ import streamlit as st
 
 from lessons_lib.lessons import _digits as walks
 from lessons_lib.models import digits as networks
+from lessons_lib.models import opening
 from lessons_lib.training import digits as train
 
 
 def ship(monkeypatch, folder, **epochs_of: tuple[int, ...]) -> None:
     """Let the pages find networks of 4 hidden channels in `folder`: ship(..., one_step=(1, 5)). No others ship."""
     monkeypatch.setattr(networks, "FOLDER", folder)
+    monkeypatch.setattr(opening, "_opened", {})  # a model opened on these is not for the tests that follow
     for cached in (
         networks._read,
         networks._untrained,

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("playwright", reason="browser tests need playwright: pip install playwright")
 from playwright.sync_api import expect  # noqa: E402
 
-from tests.browsing import visit, wait  # noqa: E402
+from tests.browsing import keys_are_heard, visit, wait  # noqa: E402
 from tests.conftest import fresh_page  # noqa: E402
 
 pytestmark = pytest.mark.browser
@@ -18,6 +18,7 @@ def at_rest(page, name: str) -> None:
     expect(page.get_by_role("heading", name=name, level=1)).to_be_visible()
     page.locator(".st-key-present_bar").wait_for()
     wait(page)
+    keys_are_heard(page)
 
 
 def test_a_projector_is_led_by_keys_alone(browser_page, app_url):

@@ -40,10 +40,10 @@ def _train(folder: str, cores: int) -> None:
     """Train one run until it is done, or something else is wanted; see worker.main."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     set_up()
-    with suppress(OSError):  # a session of its own, which stands back alone: the node's replicas are in the one it came from
-        os.setsid()
+    with suppress(OSError, AttributeError):  # Windows has neither
+        os.setsid()  # a session of its own, which stands back alone: the node's replicas are in the one it came from
     worker.give_way()
-    with suppress(OSError):
+    with suppress(OSError, AttributeError):
         os.nice(10)  # all of Ray's processes are at 15 by RAY_worker_niceness, replicas too: a training is at 19
     torch.set_num_threads(cores)
     write_atomically(Path(folder) / "node", ray.get_runtime_context().get_node_id().encode())

@@ -52,5 +52,6 @@ function listen(event) {
 
 export default function () {
   window.addEventListener("keydown", listen, true); // before anything else closes what is open
+  document.documentElement.dataset.keys = "heard";
   return () => window.removeEventListener("keydown", listen, true);
 }
