@@ -163,12 +163,15 @@ def test_weights_are_each_style_s_share_and_nothing_for_what_is_held_out():
     n = 100
     concept, style = torch.arange(n) % 314, torch.arange(n) % 9
     held = torch.arange(n) % 10 == 0
-    of = emoji.Pictures(torch.zeros(n, 1), concept, style, style, held)
+    artist = torch.where(style < 7, style, torch.arange(n) % 4 * (torch.arange(n) % 5 > 0))
+    of = emoji.Pictures(torch.zeros(n, 1), concept, style, artist, held)
     w = emoji.weights(of)
     assert math.isclose(w.sum().item(), 1, rel_tol=1e-5)
     assert bool((w[held] == 0).all())
     for s, weight in enumerate(emoji.WEIGHTS):
         assert math.isclose(w[style == s].sum().item(), weight, rel_tol=1e-4)
+        if s >= 7:  # a medium: half of it from the first artist's drawings
+            assert math.isclose(w[(style == s) & (artist == 0)].sum().item(), emoji.LEAD * weight, rel_tol=1e-4)
     assert math.isclose(sum(emoji.WEIGHTS), 1)
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from diffusers import DiffusionPipeline
 from PIL import Image
+from safetensors.torch import load_file
 
 from lessons_lib.errors import LessonsError
 from lessons_lib.files import checkpoints
@@ -131,6 +132,29 @@ def test_a_batch_is_drawn_by_weight_and_spread_over_the_schedule(tmp_path, few):
     inside = few.images[few.held_out][0].float()[:, 4:12, 4:12] / 127.5 - 1  # however it was shifted, it is not there
     windows = x0.unfold(2, 8, 1).unfold(3, 8, 1).permute(0, 2, 3, 1, 4, 5)
     assert (windows - inside).abs().amax((-1, -2, -3)).min() > 0
+
+
+def test_below_one_there_is_much_noise_more_often(tmp_path):
+    training = SmallModel(replace(TINY, batch_size=1000, noise=0.5), tmp_path, watch=False)
+    t = training.batch(loop.generator(1, 1))[1]
+    assert (t >= 500).float().mean().item() == pytest.approx(0.75, abs=0.01)  # u^0.5 > 1/2 where u > 1/4
+    assert t.max() < training.T
+    with pytest.raises(ValueError, match="noise must be above 0"):
+        Settings(noise=0)
+
+
+def test_what_the_prompt_adds_to_time_stays_as_it_was_made(tmp_path):
+    as_made = TINY.unet().add_embedding.state_dict()
+    steps(TINY, tmp_path / "run", 5)
+    tensors = saved(tmp_path / "run")[1]
+    for network in ("unet", "averaged"):
+        assert all(torch.equal(tensors[f"{network}.add_embedding.{k}"], v) for k, v in as_made.items())
+    small_model.keep(tmp_path / "run", tmp_path / "kept")
+    learned = load_file(tmp_path / "kept" / "unet.safetensors")
+    learned["add_embedding.proj.weight"] += 1  # kept by an earlier run, which let it learn
+    checkpoints.save_tensors(tmp_path / "kept" / "unet.safetensors", learned)
+    steps(TINY, tmp_path / "on", 1, start=tmp_path / "kept")
+    assert torch.equal(saved(tmp_path / "on")[1]["unet.add_embedding.proj.weight"], as_made["proj.weight"])
 
 
 def test_captions_of_a_batch_are_those_of_its_pictures(tmp_path, few):
