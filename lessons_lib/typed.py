@@ -55,6 +55,11 @@ def visible(text: str) -> str:
     return _CONTROL.sub("\ufffd", text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
 
+def in_one_line(text: str) -> str:
+    """The text as a field of one line can show it: a browser leaves line ends out there, and what is used must be what is seen."""
+    return re.sub(r"[ \t]*[\r\n]+[ \t]*", " ", visible(text))
+
+
 def sentence(text: str) -> str:
     """A message for a person as markdown: what stands in backticks is code, all else is shown as it is."""
     pieces = re.split(r"(`[^`]+`)", text)

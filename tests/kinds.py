@@ -9,7 +9,7 @@ from lessons_lib.places import ROOT
 KINDS = {
     "K1": (
         "The address is the view: a link, Back, a reload and a saved file open what was set",
-        r"test_links\.py|test_browser_view\.py|test_stamp\.py::.*(read_back|opens)|bad_values_in_the_link|link_full_of_nonsense",
+        r"test_links\.py|test_browser_view\.py|test_stamp\.py::.*(read_back|opens)|test_controls\.py|bad_values_in_the_link|link_full_of_nonsense",
     ),
     "K2": (
         "Nothing is destroyed unasked: no key, no visitor and no closed tab ends a training or loses work",

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import streamlit as st
 from PIL import Image
+from streamlit.runtime.state.query_params import process_query_params
 
 from lessons_lib.errors import LessonsError
 from lessons_lib.files.pictures import to_gif, to_png, with_text
@@ -172,6 +173,23 @@ def test_a_gif_from_elsewhere_is_one_sentence(comment):
 )
 def test_broken_parts_of_a_stamp_do_not_matter(broken):
     assert stamp.read(to_png(CORNER, {**SAID, **broken})).lesson == "inpainting"
+
+
+@pytest.mark.parametrize(
+    ("query", "opens"),
+    [
+        ("prompt=&seed=7", {"prompt": "", "seed": "7"}),  # the empty prompt is one
+        ("embed=true&EMBED_options=x&seed=7&key=secret&go=1-1", {"seed": "7"}),  # Streamlit refuses to link to its own
+        ("a%20b=1&seed=7&seed=8", {"seed": "8"}),
+        ("%E2%98%95=1&x=" + "y" * 9000, {"x": "y" * 500}),
+        ("&".join(f"x{i}=1" for i in range(5000)), {f"x{i}": "1" for i in range(100)}),
+    ],
+    ids=["empty", "not ours", "twice", "long", "many"],
+)
+def test_an_edited_link_opens_what_a_page_can_hold(query, opens):
+    read = stamp.read(to_png(CORNER, {**SAID, "link": f"http://x/Inpainting?{query}"}))
+    assert read.query == opens
+    process_query_params(read.query)  # raises for what st.page_link would refuse
 
 
 def test_the_page_opens_a_saved_picture(files):

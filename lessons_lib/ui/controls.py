@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -21,7 +22,7 @@ from lessons_lib import links
 from lessons_lib.catalogue import Lesson
 from lessons_lib.errors import LessonsError
 from lessons_lib.models.names import TITLES, available
-from lessons_lib.typed import as_typed
+from lessons_lib.typed import as_typed, in_one_line
 from lessons_lib.ui import room, view
 
 MAX_SEED = 2**31 - 1
@@ -191,13 +192,20 @@ def slider(
 
 
 def _one_of(options: Sequence, words: Callable[[Any], str] = str) -> tuple[Callable[[str], Any], Callable[[Any], Any]]:
-    """(parse, fits) for one of the options: a link holds it as view.as_text() says it, or as it is shown."""
+    """(parse, fits) for one of the options: a link holds it as view.as_text() says it, or as it is shown; one written by hand
+    may spell a number otherwise (2e-3 for 0.002), or in other letters, small or capital."""
     named = {**{words(o): o for o in options}, **{str(o): o for o in options}, **{view.as_text(o): o for o in options}}
 
     def parse(text: str):
-        if text not in named:
+        if text in named:
+            return named[text]
+        written = text.strip().casefold()
+        alike = [o for name, o in named.items() if name.casefold() == written]
+        with suppress(ValueError):
+            alike += [o for o in options if type(o) in (int, float) and o == float(written)]
+        if not alike:
             raise ValueError(f"{text[:40]!r} is none of the options")
-        return named[text]
+        return alike[0]
 
     def fits(value):
         if value not in options:
@@ -262,9 +270,14 @@ def select(
 def toggle(
     page: str, name: str, value: bool, *, label: str | None = None, argument: str | None = None, help: str | None = None
 ) -> bool:
-    """On or off."""
+    """On or off; in a link true or false, as 1 or 0, yes or no, on or off are understood."""
     parse, _ = _one_of((False, True))
-    return _draw(st.toggle, page, name, value, lambda text: parse(text.lower()), bool, argument=argument, label=label, help=help)
+    also = {"1": "true", "yes": "true", "on": "true", "0": "false", "no": "false", "off": "false"}
+
+    def read(text: str) -> bool:
+        return parse(also.get(text.strip().lower(), text))
+
+    return _draw(st.toggle, page, name, value, read, bool, argument=argument, label=label, help=help)
 
 
 def text(
@@ -280,7 +293,7 @@ def text(
     """Words. What a link says beyond max_chars is left out, and that is told."""
     how = {"max_chars": max_chars, "argument": argument, "label": label, "help": help}
     wanted = view.peek(key_of(page, name), argument or name)
-    typed = _draw(st.text_input, page, name, value, str, lambda v: str(v)[:max_chars], **how)
+    typed = _draw(st.text_input, page, name, value, str, lambda v: in_one_line(str(v))[:max_chars], **how)
     if isinstance(wanted, str) and len(wanted) > max_chars:
         st.caption(f":orange[The link has {len(wanted)} characters here; the first {max_chars} are used.]")
     return typed

@@ -159,10 +159,10 @@ def read(data: bytes) -> Saved:
     except (LessonsError, TypeError, ValueError):
         weights = {}
     try:
-        query = parse_qsl(urlsplit(said.get("link", "")).query)
+        query = parse_qsl(urlsplit(said.get("link", "")).query, keep_blank_values=True)  # an empty prompt is one
     except ValueError:
         query = []
-    query = {k: v[:500] for k, v in query[:100] if re.fullmatch(r"\w{1,80}", k)}
+    query = {k: v[:500] for k, v in query[:100] if re.fullmatch(r"\w{1,80}", k) and k.lower() not in view.NEVER}
     other = tuple(str(name) for name, digest in weights.items() if not _is_here(str(name), digest))
     return Saved(found.picture, said["lesson"], query, said, other)
 
@@ -181,7 +181,7 @@ def show(saved: Saved) -> None:
     that = lesson(saved.lesson)
     picture, said = st.columns([1, 2], gap="large")
     alt = ", ".join(f"{k} {v}" for k, v in saved.settings.items() if k not in ("link", "weights_sha256", "Software"))
-    picture.image(to_data_url(square(saved.picture, 256) if saved.picture.width > 2048 else saved.picture), alt=alt[:500])
+    picture.image(to_data_url(square(saved.picture, 256) if max(saved.picture.size) > 2048 else saved.picture), alt=alt[:500])
     with said:
         label = f"Open its view: {that.title}"
         st.page_link(that.file, label=label, icon=":material/open_in_new:", query_params=saved.query)
