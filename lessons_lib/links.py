@@ -50,7 +50,7 @@ def find(code: str, path: Path = PATH) -> tuple[str, str] | None:
 def _read(path: Path) -> dict[str, list[str]]:
     try:
         read = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):  # RecursionError: ten thousand brackets
         return {}
     whole = isinstance(read, dict) and all(
         isinstance(x, list) and len(x) == 2 and all(isinstance(s, str) for s in x) for x in read.values()

@@ -343,6 +343,8 @@ def test_what_is_too_large_says_so(name):
         header((1000,)),
         header((1,), "|V2000000000"),
         header((10**9,), version=(2, 0)),
+        header((10**14,), "<U0"),  # values of no bytes
+        header((10**14,), "|V0"),
         b"\x93NUMPY\x02\x00\xff\xff\xff\xff" + b" " * 99,
         b"\x93NUMPY\x01\x00\xff\xff{",
         b"\x93NUMPY\x03\x00\x10\x00\x00\x00{}             \n",

@@ -441,7 +441,7 @@ def _array_bytes(z: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
     if dtype.hasobject:
         raise LessonsError(f"{member.filename[:60]} holds Python objects, not numbers: save arrays of numbers.")
     size = math.prod(shape) * dtype.itemsize
-    if min(shape, default=0) < 0 or size > member.file_size:
+    if min(shape, default=0) < 0 or max(size, math.prod(shape)) > member.file_size:  # values of no bytes could be any number
         raise ValueError(f"{shape} of {dtype} in {member.file_size} bytes")
     return size
 

@@ -19,7 +19,7 @@ import segno
 import streamlit as st
 
 from lessons_lib import links
-from lessons_lib.catalogue import Lesson
+from lessons_lib.catalogue import LESSONS, Lesson
 from lessons_lib.errors import LessonsError
 from lessons_lib.models.names import TITLES, available
 from lessons_lib.typed import as_typed, in_one_line
@@ -442,4 +442,7 @@ def class_link(this: Lesson) -> None:
 def follow(code: str) -> tuple[str, dict[str, str]] | None:
     """(slug, query) behind a short address, for switch_page; None if it is not known."""
     found = links.find(code)
-    return None if found is None else (found[0], dict(parse_qsl(found[1], keep_blank_values=True)))
+    if found is None or found[0] not in {x.slug for x in LESSONS}:  # a lesson of another version
+        return None
+    query = parse_qsl(found[1], keep_blank_values=True)
+    return found[0], {k: x for k, x in query if k.lower() not in view.NEVER}
