@@ -60,13 +60,14 @@ def test_a_mistake_is_named(checked, case):
         v = verdicts[function]
         assert (v.state, list(v.mistakes)) == ("wrong", mistakes), v.said
         assert all(MISTAKES[m].title in v.said for m in mistakes if m in MISTAKES)
+        assert names.get("SAYS", {}).get(function, "") in v.said
     accused = {f: v.said for f, v in verdicts.items() if not v.right and f not in names["EXPECT"]}
     assert accused == {}, "of the helpers beside it, none is wrong"
 
 
 def test_there_are_enough_of_both():
-    assert len(RIGHT) >= 11
-    assert len(WRONG) >= 25
+    assert len(RIGHT) >= 29
+    assert len(WRONG) >= 84
     pairs = [c for c in WRONG if max(map(len, runpy.run_path(str(c))["EXPECT"].values())) == 2]
     assert len(pairs) >= 3
 
@@ -89,6 +90,8 @@ def words_of(checked, case: str) -> str:
         ("without_a_batch", "without a batch: understood"),
         ("shown_as_an_image", "DDIM"),
         ("part_b_paper_times", "t from 1 to T, as the paper"),
+        ("chi_lets_the_caller_call_eval", "whoever calls it must"),
+        ("ben_changes_things_in_place", "hand it a copy"),
     ],
 )
 def test_another_right_way_gets_a_word(checked, case, said):
@@ -134,6 +137,62 @@ def test_noise_that_is_not_followed_is_said(checked):
     exec(source.replace("torch.randn_like(image)", "torch.from_numpy(RNG.standard_normal(image.shape)).float()"), names)
     names["RNG"] = np.random.default_rng(0)
     assert "draw it there" in checked({"iterative_denoise": names["iterative_denoise"]})["iterative_denoise"].said
+
+
+def test_what_yours_changes_in_place_is_handed_out_anew(checked):
+    """t = 30, 250 and 750 of the same picture; and ddpm_schedule's tables, which four functions are given."""
+
+    def forward(im, t, alphas_cumprod):
+        a = alphas_cumprod[t]
+        return im.mul_(a.sqrt()).add_((1 - a).sqrt() * torch.randn_like(im))
+
+    names = runpy.run_path(str(CASES / "right" / "part_b_ddpm.py"))
+    original = names["ddpm_forward"]
+
+    def ddpm_forward(unet, ddpm_schedule, x_0, c, p_uncond, num_ts):
+        loss = original(unet, ddpm_schedule, x_0, c, p_uncond, num_ts)
+        ddpm_schedule["alpha_bars"].zero_()
+        x_0.zero_()
+        return loss
+
+    verdicts = checked(
+        {"forward": forward, **{k: names[k] for k in ("ddpm_schedule", "ddpm_sample")}, "ddpm_forward": ddpm_forward}
+    )
+    assert {f: v.said for f, v in verdicts.items() if not v.right} == {}
+    assert "in place" in verdicts["forward"].said
+
+
+@pytest.mark.parametrize("case", ["the_notebook", "part_b_flow"])
+def test_a_notebook_that_computes_in_double(checked, case):
+    torch.set_default_dtype(torch.float64)
+    try:
+        verdicts = checked(runpy.run_path(str(CASES / "right" / f"{case}.py")))
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert {f: v.said for f, v in verdicts.items() if not v.right} == {}
+
+
+def test_frames_are_judged_by_the_picture_that_is_meant(checked):
+    """Joined, stacked, in a list or a dict, first or last, alone or beside other pictures; and a wrong one stays wrong."""
+    source = (CASES / "right" / "clipped.py").read_text()
+
+    def returning(made):
+        names = {"made": made}
+        exec(source, names)
+        exec(
+            "walk = iterative_denoise\n\ndef iterative_denoise(im_noisy, i_start, prompt_embeds, timesteps):\n    return made(im_noisy, walk(im_noisy, i_start, prompt_embeds, timesteps))",
+            names,
+        )
+        return checked({"iterative_denoise": names["iterative_denoise"]})["iterative_denoise"].right
+
+    assert returning(lambda a, b: torch.cat([a, a, b]))
+    assert returning(lambda a, b: torch.cat([b, a, a]))
+    assert returning(lambda a, b: torch.stack([a, b]))
+    assert returning(lambda a, b: torch.stack([a, b], 1))
+    assert returning(lambda a, b: [b, a])
+    assert returning(lambda a, b: (a, {"x": b}))
+    assert not returning(lambda a, b: torch.cat([a, b, a]))
+    assert not returning(lambda a, b: (a, b + 0.1))
 
 
 # ---- the script -------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ code. Then upload my-arrays.npz. If a function of yours has another name, say so
 """
 
 import contextlib
+import copy
 import functools
 import inspect
 import json
@@ -46,6 +47,7 @@ MINE = {
     "class_fm_forward": ["class_fm_forward", "fm_cfg_forward"],
     "class_fm_sample": ["class_fm_sample", "fm_cfg_sample"],
 }
+PART_A = tuple(MINE)[:7]
 EXTRA = {}  # values for parameters of yours that this script does not know: {"my_parameter": value}
 FILE = "my-arrays.npz"
 
@@ -116,12 +118,14 @@ class Log:
         self.full = full
         self.random = np.random.RandomState(1000 + seed)
         self.asks = self.noises = 0
+        self.batch = 1  # how many pictures the unet was asked about at first
         self.x, self.answer, self.z = [], [], []
         self.about = {
             "t": [],
             "who": [],
             "ask": [],
             "training": [],
+            "modes": [],
             "dtypes": [],
             "when": [],
             "kinds": [],
@@ -135,6 +139,7 @@ class Log:
         return range(n) if self.full else (0, n // 2) if n % 2 == 0 and n else (0,)
 
     def asked(self, x, t, who, answer, training):
+        self.batch = self.batch if self.asks else len(x)
         for row in self.rows(len(x)):
             self.x.append(thin(x[row : row + 1], self.full))
             self.answer.append(thin(answer[row : row + 1], self.full))
@@ -167,6 +172,10 @@ def nchw(x):
     if x.shape[-1] in (1, 3) and x.shape[1] not in (1, 3):
         x = x.permute(0, 3, 1, 2)
     return x if x.shape[-1] == x.shape[-2] and x.shape[-1] in (28, 64) and len(x) else None
+
+
+def as_numpy(x):
+    return x.detach().cpu().numpy() if isinstance(x, torch.Tensor) else x
 
 
 def thin(x, full=False):
@@ -372,6 +381,10 @@ class DigitsUnet(torch.nn.Module):
         self.log, self.flow, self.nothing = log, flow, torch.nn.Parameter(torch.zeros(1))
         self.num_classes, self.in_channels, self.num_hiddens = 10, 1, 64
 
+    def train(self, mode=True):
+        self.log.about["modes"].append(bool(mode))  # by your function: nobody else asks for a mode
+        return super().train(mode)
+
     def forward(self, x, *others, **named):
         if x.ndim != 4 or tuple(x.shape[1:]) != (1, 28, 28):
             raise ValueError(f"the digits' unet takes (N, 1, 28, 28), it was given {tuple(x.shape)}")
@@ -519,9 +532,9 @@ def lay_out(picture, layout):
 LAYOUTS = ("NCHW", "CHW", "NHWC", "HWC")
 
 
-def part_a(what, log, layout, as_numpy, as_tensors, device):
+def part_a(what, log, layout, in_numpy, as_tensors, device):
     """The values handed to a function of Part A, by role; timesteps as numbers or, as_tensors, as tensors."""
-    given = {k: torch.from_numpy(v).to(device) for k, v in inputs().items()}
+    given = {k: torch.from_numpy(v).to(device, torch.get_default_dtype()) for k, v in inputs().items()}
     stage = types.SimpleNamespace(unet=Unet(log).to(device), scheduler=Scheduler(log))
     a = squared_cosine()
     x0, noise = given["x0"], given["noise"]
@@ -531,13 +544,13 @@ def part_a(what, log, layout, as_numpy, as_tensors, device):
         "iterative_denoise": noisy[TIMESTEPS[I_START]],
         "iterative_denoise_cfg": noisy[TIMESTEPS[I_START]],
     }.get(what, x0)
-    pictures = {"picture": start, "mask": given["mask"], "eps_cond": given["eps_cond"], "eps_uncond": given["eps_uncond"]}
-    pictures["noise"] = given["eps_cond"] if what == "one_step" else noise
-    pictures = {k: lay_out(v, layout) for k, v in pictures.items()}
-    if as_numpy:
-        pictures = {k: v.cpu().numpy() for k, v in pictures.items()}
+    given_out = {"picture": start, "mask": given["mask"], "eps_cond": given["eps_cond"], "eps_uncond": given["eps_uncond"]}
+    given_out["noise"] = given["eps_cond"] if what == "one_step" else noise
+    given_out = {k: lay_out(v, layout) for k, v in given_out.items()}
+    if in_numpy:
+        given_out = {k: v.cpu().numpy() for k, v in given_out.items()}
     embeds = [torch.full((1, 77, 4096), float(who), device=device) for who in (0, 1)]
-    return pictures | {
+    return given_out | {
         "t": FORWARD_T[1],
         "i_start": I_START,
         "cond": embeds[1],
@@ -556,15 +569,15 @@ def part_a(what, log, layout, as_numpy, as_tensors, device):
 
 def part_b(what, log, one_hot, schedule, device):
     """The values handed to a function of Part B, by role."""
-    digits = torch.from_numpy(inputs()["digits"]).to(device)
+    digits = torch.from_numpy(inputs()["digits"]).to(device, torch.get_default_dtype())
     labels = torch.tensor(LABELS, device=device)
     return {
         "net": DigitsUnet(log, flow="fm" in what).to(device),
-        "schedule": schedule,
+        "schedule": copy.deepcopy(schedule),
         "picture": digits,
         "wh": (28, 28),
         "seed": 0,
-        "c": torch.nn.functional.one_hot(labels, 10).float() if one_hot else labels,
+        "c": torch.nn.functional.one_hot(labels, 10).to(digits) if one_hot else labels,
         "p_uncond": 0.1,
         "scale": DIGITS_GAMMA,
         "num_ts": FLOW_STEPS if "fm" in what else DIGITS_T,
@@ -617,52 +630,85 @@ def lent(function, values):
             names.update(before)
 
 
-def first_array(result):
-    """The picture among what your function returns: the result itself, a tuple's first, a list's last, a dict's first.
-
-    Of frames stacked, (frames, B, C, H, W) or (B, frames, C, H, W), it is the last.
-    """
+def entries(result):
+    """What a tuple, a list, a dict or an object with attributes holds."""
     if isinstance(result, dict):
-        result = tuple(result.values())
-    if isinstance(result, tuple):
-        return next((a for a in map(first_array, result) if a is not None), None)
+        return list(result.values())
+    if isinstance(result, torch.nn.Module):
+        return list(result.buffers())
+    return list(vars(result).values()) if hasattr(result, "__dict__") and not hasattr(result, "__iter__") else list(result)
+
+
+def loss_of(result):
+    """The loss that was returned: the result itself, or the first single number of a tuple or a dict."""
+    if isinstance(result, (tuple, list, dict)):
+        result = next(v for v in entries(result) if torch.as_tensor(v).numel() == 1)
+    return float(torch.as_tensor(result).detach().float().mean())
+
+
+def pictures(result, batch):
+    """The pictures among what your function returned, each (B, C, H, W), the likeliest first.
+
+    Of a tuple or a dict every entry, of frames, in a list, stacked or joined, the last and then the first.
+    """
+    if isinstance(result, (tuple, dict)):
+        return [f for entry in entries(result) for f in pictures(entry, batch)]
     if isinstance(result, list):
-        return next((a for a in map(first_array, reversed(result)) if a is not None), None)
+        frames = [f for f in (pictures(entry, batch) for entry in (result[-1:] + result[:-1][:1])) if f]
+        return [f for found in frames for f in found]
     if not isinstance(result, (torch.Tensor, np.ndarray)):
-        return None
-    if result.ndim == 5:
-        return result[-1] if result.shape[0] > result.shape[1] else result[:, -1]
-    return result
+        return []
+    if result.ndim == 5:  # (frames, B, C, H, W) or (B, frames, C, H, W)
+        frames_first = result.shape[1] == batch or (result.shape[0] != batch and result.shape[0] > result.shape[1])
+        ends = (result[-1], result[0]) if frames_first else (result[:, -1], result[:, 0])
+        return [f for end in ends for f in pictures(end, batch)]
+    found = nchw(result)
+    if found is None:
+        return []
+    joined = len(found) > batch and len(found) % batch == 0  # frames, by torch.cat
+    return [found[-batch:], found[:batch]] if joined else [found]
+
+
+MOST_PICTURES = 5
+
+
+def kept_of(what, log, results):
+    """{name: array} of the pictures returned: out, what is judged first, and out1, out2, ... what else it may have meant."""
+    batch = 1 if what in PART_A else log.batch if what in ("ddpm_sample", "time_fm_sample") else len(LABELS)
+    found = [pictures(r, batch) for r in results]
+    if not all(found):
+        raise TypeError("it returned no picture: return the image as a tensor or an array")
+    log.about["out_dtype"] = str(found[0][0].dtype).removeprefix("torch.")
+    ways = min(MOST_PICTURES, *map(len, found))
+    return {f"out{i or ''}": np.concatenate([thin(f[i][:1]) for f in found]) for i in range(ways)}
 
 
 def call(function, what, make_values, number=int):
     """One run of your function: what it did and returned, as (arrays, about). number: what makes a t for it."""
     log = Log(sorted(MINE).index(what), full=what.endswith("_forward"))
-    values = make_values(log)
-    with torch.random.fork_rng(devices=[]), lent(function, values), numpy_written_down(log), Handout(log):
-        if what == "forward":
-            results = [function(**arguments(function, what, values | {"t": number(t)})) for t in FORWARD_T]
-        else:
-            results = [function(**arguments(function, what, values | {"t": number(FORWARD_T[1])}))]
+    results = []
+    for t in FORWARD_T if what == "forward" else FORWARD_T[1:2]:
+        values = make_values(log)  # anew: yours may change in place what it is given
+        values["t"] = number(t)
+        before = as_numpy(values["picture"]).copy()
+        with torch.random.fork_rng(devices=[]), lent(function, values), numpy_written_down(log), Handout(log):
+            given = arguments(function, what, values)
+            log.about["has_class"] = any(v is values.get("c") for v in given.values())
+            result = function(**given)
+            results.append(list(result) if isinstance(result, types.GeneratorType) else result)  # frames that it yields
+        log.about["changed"] = not np.array_equal(before, as_numpy(values["picture"]))
     arrays, about = {}, log.about
     for name, rows in (("x", log.x), ("answer", log.answer), ("z", log.z)):
         if rows:
             arrays[name] = np.concatenate(rows)
     if what == "ddpm_schedule":
-        tables = results[0].values() if isinstance(results[0], dict) else results[0]
+        tables = entries(results[0])
         rows = [torch.as_tensor(v).detach().float().cpu().reshape(-1) for v in tables]
-        arrays |= {f"table{i}": row.numpy() for i, row in enumerate(rows[:12])}
-        return arrays, about
+        return arrays | {f"table{i}": row.numpy() for i, row in enumerate(rows[:12])}, about
     if what.endswith("_forward"):
-        about["loss"] = float(torch.as_tensor(results[0]).detach().float().mean())
+        about["loss"] = loss_of(results[0])
         return arrays, about
-    found = [first_array(r) for r in results]
-    about["out_dtype"] = str(found[0].dtype).removeprefix("torch.") if found[0] is not None else "none"
-    found = [None if f is None else nchw(f) for f in found]
-    if any(f is None for f in found):
-        raise TypeError("it returned no picture: return the image as a tensor or an array")
-    arrays["out"] = np.concatenate([thin(f[:1]) for f in found])
-    return arrays, about
+    return arrays | kept_of(what, log, results), about
 
 
 def call_network(make, what):
@@ -672,7 +718,7 @@ def call_network(make, what):
     with torch.random.fork_rng(devices=[]), Handout(log):
         unet = make(**arguments(make, what, values)).eval()
         x, t, c, shapes = values["picture"], torch.full((4,), 0.5), values["c"], ((4,), (4, 1), (4, 1, 1, 1))
-        hot = torch.nn.functional.one_hot(c, 10).float()
+        hot = torch.nn.functional.one_hot(c, 10).to(x)
         ways = {
             "unconditional_unet": [lambda: unet(x)],
             "time_unet": [lambda s=s: unet(x, t.view(s)) for s in shapes],
@@ -704,7 +750,7 @@ def check_one(function, what, schedule, device):
     """(arrays, about) of one function, tried with each layout of pictures or labels until it runs."""
     if what.endswith("_unet"):
         tries = [lambda: call_network(function, what)]
-    elif what in ("forward", "one_step", "guidance", "iterative_denoise", "iterative_denoise_cfg", "image_to_image", "inpaint"):
+    elif what in PART_A:
         ways = [(layout, numpy, tensors) for numpy in (False, True) for layout in LAYOUTS for tensors in (False, True)]
         tries = [
             lambda w=w: call(function, what, lambda log: part_a(what, log, *w, device), torch.tensor if w[2] else int)

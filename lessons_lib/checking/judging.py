@@ -98,7 +98,7 @@ def find(
     names = that_matter(pieces, without)
     tried = [fit(r) for r in rights]
     right = min(tried, key=_rank)
-    if right.worst <= 1 and right.total < 1e-4:
+    if most < 1 or right.worst <= 1 and right.total < 1e-4:
         return right
     if right.worst <= 1:  # is there a mistake so small that it hides in the rounding? Then its other pieces fit as well
         near = [f.guess for f in tried if f.worst <= NEAR]
@@ -159,6 +159,33 @@ def precision(dtype: str) -> str:
     if dtype == "bfloat16":
         return "It computes in bfloat16, two to three digits: an index off by one could hide in that, run it once in float32."
     return ""
+
+
+UNIFORM = "**uniform noise** (torch.rand) where normal noise (torch.randn) belongs."
+NONE_FITS = "It differs, and none of the classic mistakes explains it."
+GROWS = "Its pictures grow from move to move, until they are infinite or NaN: something is divided by 0, or a weight is far too large."
+
+
+def of_uniform(noises: Sequence[Tensor]) -> list[Tensor]:
+    """What a student may make of torch.rand's numbers in [0, 1): as they are, centred, from -1 to 1, with variance 1."""
+    return [m for u in noises for m in (u, u - 0.5, 2 * u - 1, (u - 0.5) * 12**0.5)]
+
+
+def told_by_weights(x_next: Tensor, parts: dict[str, Tensor], right: dict[str, float]) -> tuple[str, float]:
+    """(the weights with which x_next is made of these parts, against the right ones; how far off the worst of them is).
+
+    ("", 0) if it is not made of them, or if two of them are so much alike that their weights cannot be told.
+    """
+    columns = torch.stack(list(parts.values()), 1)
+    spread = torch.linalg.svdvals(columns / columns.norm(dim=0))
+    if not spread[-1] > 0.02 * spread[0]:
+        return "", 0.0
+    weights = torch.linalg.lstsq(columns, x_next[:, None]).solution[:, 0]
+    if not apart(columns @ weights, x_next) < 0.02 * rms(x_next):
+        return "", 0.0
+    told = dict(zip(parts, weights.tolist(), strict=True))
+    off = max(abs(w - right[k]) / (abs(right[k]) + 0.01) for k, w in told.items())
+    return ", ".join(f"{k} {w:.3f} (right: {right[k]:.3f})" for k, w in told.items()), off
 
 
 def all_finite(x: Tensor | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,9 @@ from torch import Tensor
 
 from lessons_lib.checking import check_my_code as script
 from lessons_lib.checking.judging import (
+    GROWS,
+    NONE_FITS,
+    UNIFORM,
     UNIT,
     Fit,
     Guess,
@@ -20,9 +24,11 @@ from lessons_lib.checking.judging import (
     apart,
     find,
     fit_of,
+    of_uniform,
     precision,
     right_ways,
     rms,
+    told_by_weights,
     why,
 )
 from lessons_lib.checking.traces import Moment, Trace
@@ -40,6 +46,15 @@ HALF_TABLE = (
     "alpha_bar is read in float16, in which it is 1 at t <= 3 and 0 at t = 990 on this schedule: keep the table in float32."
 )
 TO_CLEAN = "It goes one move on, from t = 0 to the clean image: fine, the course stops at 0."
+HALVES = "**the two halves of the answer change places**. The first three channels are the noise, the last three the variance."
+BY_PLACE = (
+    "**alpha_bar read at the loop's i, not at timesteps[i]**. The table has an entry for every t: alphas_cumprod[timesteps[i]]."
+)
+NOISE_ALONE = "It starts from noise alone: the picture is to be in it, noised to timesteps[i_start] = "
+NOT_FROM_NOISE = (
+    "**it does not start from noise**. x_T is torch.randn_like(original_image), the original is pasted after every move."
+)
+CHANGED = "It changes in place the picture that it is given: hand it a copy, image.clone(), if you need yours again."
 ZERO_ONE = "The result is in [0, 1]: read as [-1, 1] here."
 
 
@@ -77,18 +92,22 @@ def forward(name: str, trace: Trace) -> Verdict:
     if not all_finite(trace.out):
         return _not_finite(name, trace)
     drawn = trace.before
-    each = len(drawn) // len(times)
-    noises = [drawn[i * each] for i in range(len(times))] if each else [given()["noise"]] * len(times)
+    each = len(drawn) // len(times)  # of several drawn, any one may be meant
+    noises = [[drawn[i * each + which] for i in range(len(times))] for which in range(each)]
+    noises = noises or [[given()["noise"]] * len(times)]
     allowed = _allowed(trace, [rms(o) for o in trace.out])
 
     def fit(guess: Guess) -> Fit:
         p = guess.pieces
-        made = [p.noisy_input(p.forward(schedule(), x0, p.at(t), z)) for t, z in zip(times, noises, strict=True)]
+        made = [p.noisy_input(p.forward(schedule(), x0, p.at(t), z)) for t, z in zip(times, guess.context, strict=True)]
         return fit_of(guess, [apart(m, o) for m, o in zip(made, trace.out, strict=True)], allowed)
 
-    found = find([Guess(Pieces())], ("at", "forward", "noisy_input"), fit)
+    found = find([Guess(Pieces(), context=tuple(z)) for z in noises], ("at", "forward", "noisy_input"), fit)
+    if trace.uniform and found.worst > 1:
+        ways = zip(*(of_uniform([z[i] for z in noises]) for i in range(len(times))), strict=True)
+        found = min([found, *(fit(Guess(Pieces(), context=z)) for z in ways)], key=lambda f: f.total)
     if trace.uniform and found.worst <= 1 and not found.guess.mistakes:
-        return Verdict(name, "wrong", "**uniform noise** (torch.rand) where normal noise (torch.randn) belongs.", ("uniform",))
+        return Verdict(name, "wrong", UNIFORM, ("uniform",))
     return _said(name, trace, found, at=f"at t = {', '.join(map(str, times))}")
 
 
@@ -97,7 +116,8 @@ def one_step(name: str, trace: Trace) -> Verdict:
     t = script.FORWARD_T[1]
     x, eps = noisy(t), given()["eps_cond"]
     if trace.moments:
-        x, eps = trace.moments[0].x, _eps(trace.moments[0], max(trace.moments[0].answers))
+        who = max(trace.moments[0].answers)
+        x, eps = trace.moments[0].x, _eps(trace.moments[0], who)
     if trace.out is None or trace.out.shape != (1, len(x)):
         return Verdict(name, "wrong", "It returned a picture of another shape.")
     if not all_finite(trace.out):
@@ -109,7 +129,12 @@ def one_step(name: str, trace: Trace) -> Verdict:
         return fit_of(guess, [apart(p.clip(p.one_step(schedule(), x, p.at(t), eps)), trace.out[0])], allowed)
 
     ways = right_ways({"clip": [(mistakes.no_clip, ""), (mistakes.clip, CLIPPED)]})
-    return _said(name, trace, find(ways, ("at", "one_step", "clip"), fit, without=("no_clip",)), at=f"at t = {t}")
+    found = find(ways, ("at", "one_step", "clip"), fit, without=("no_clip",))
+    if found.worst > 1 and trace.moments:
+        eps = trace.moments[0].answers[who][len(x) :]
+        if any(fit(g).worst <= 1 for g in ways):
+            return Verdict(name, "wrong", HALVES, ("halves_swapped",))
+    return _said(name, trace, found, at=f"at t = {t}")
 
 
 def guidance(name: str, trace: Trace) -> Verdict:
@@ -169,7 +194,19 @@ def iterative_denoise_cfg(name: str, trace: Trace) -> Verdict:
 
 
 def inpaint(name: str, trace: Trace) -> Verdict:
-    return _walk(name, trace, 0, ("guide", "keep_outside"))
+    walk = _walk(name, trace, 0, ("guide", "keep_outside"))
+    if not trace.moments or walk.state != "right" and not walk.mistakes:
+        return walk
+    x, x0, inside = (
+        trace.moments[0].x,
+        given()["x0"],
+        given()["mask"] > 0.5,
+    )  # outside, a paste may have come before the first move
+    begun = [s for z in trace.before for s in (z, mistakes.forward(schedule(), x0, TIMESTEPS[0], z))]
+    if not all_finite(x) or any(apart(s[inside], x[inside]) <= _allowed(trace, [rms(x)])[0] for s in begun):
+        return walk
+    said = NOT_FROM_NOISE if walk.right else f"{NOT_FROM_NOISE} {walk.said}"
+    return Verdict(name, "wrong", said, ("start", *walk.mistakes))
 
 
 def image_to_image(name: str, trace: Trace) -> Verdict:
@@ -189,6 +226,8 @@ def image_to_image(name: str, trace: Trace) -> Verdict:
     named = next((m for m in MISTAKES.values() if start[1] in m.functions.get("start", ())), None)
     if start[0] <= allowed and named:
         return Verdict(name, "wrong", f"{why([named.name])}", (named.name, *walk.mistakes))
+    if any(apart(z, x) <= allowed for z in trace.before):
+        return Verdict(name, "wrong", f"{NOISE_ALONE}{TIMESTEPS[script.I_START]}.", ("start",))
     t = min(range(schedule().T), key=lambda t: min(apart(mistakes.forward(schedule(), x0, t, z), x) for z in noises))
     if min(apart(mistakes.forward(schedule(), x0, t, z), x) for z in noises) <= allowed:
         expected = TIMESTEPS[script.I_START]
@@ -207,10 +246,10 @@ def _walk(name: str, trace: Trace, i_start: int, more: Sequence[str]) -> Verdict
     """The walk from timesteps[i_start]. more: "guide" and "keep_outside", where they belong to it."""
     if not trace.moments:
         return _never_asked(name)
-    if not all_finite(trace.out) or not all(all_finite(m.x) for m in trace.moments):
-        return _not_finite(name, trace)
     if trace.out is None or trace.out.shape != (1, len(trace.moments[0].x)):
         return Verdict(name, "wrong", "It returned a picture of another shape.")
+    if not all_finite(trace.out) or not all(all_finite(m.x) for m in trace.moments):
+        return _while_small(name, trace, i_start, more) or _not_finite(name, trace)
     asked_wrongly, words, times = _times(trace, i_start)
     if times is None:
         return Verdict(name, "wrong", asked_wrongly[0], ("timesteps",))
@@ -222,7 +261,7 @@ def _walk(name: str, trace: Trace, i_start: int, more: Sequence[str]) -> Verdict
         words.append("It asks without the prompt that it was given.")
     found = _find(trace, times, more)
     if found.worst > 1:
-        return _unknown(name, trace, times)
+        return _read_otherwise(name, trace, times, more) or _unknown(name, trace, times)
     words += [ZERO_ONE] if found.guess.context.from_zero else []
     words += [HALF_TABLE] if found.guess.context.table is schedule_in_half() else []
     found = replace(found, guess=replace(found.guess, words=(*words, *found.guess.words)))
@@ -236,6 +275,20 @@ def _walk(name: str, trace: Trace, i_start: int, more: Sequence[str]) -> Verdict
         found,
         at=f"in all {n} moves, from t = {times[0]} to {'the clean image' if times[-1] == CLEAN else times[-1]}",
     )
+
+
+def _while_small(name: str, trace: Trace, i_start: int, more: Sequence[str]) -> Verdict | None:
+    """What is wrong in a walk that ends in no number, by its moves before it grows large; None if they do not tell."""
+    small = next((i for i, m in enumerate(trace.moments) if not m.x.abs().max() < 1e4), len(trace.moments))
+    moves = small - 1
+    times = TIMESTEPS[i_start:][: moves + 1]
+    if moves < 1 or [m.t for m in trace.moments[:moves]] != times[:moves]:
+        return None
+    begun = replace(trace, moments=trace.moments[:moves], out=trace.moments[moves].x[None])
+    found = _find(begun, times, more, ((_contexts(begun, more)[0], 1),))
+    if found.worst > 1:
+        return _read_otherwise(name, begun, times, more)
+    return Verdict(name, "wrong", why(found.guess.mistakes), found.guess.mistakes) if found.guess.mistakes else None
 
 
 def _times(trace: Trace, i_start: int) -> tuple[list[str], list[str], list[int] | None]:
@@ -272,12 +325,15 @@ def _times(trace: Trace, i_start: int) -> tuple[list[str], list[str], list[int] 
 @dataclass(frozen=True)
 class Context:
     """noise, paste: which of the noises drawn went into the move, and which into what was pasted: (-1 before or 0 after the
-    network was asked, place). table: the schedule as it was read. from_zero: the result is a picture of [0, 1]."""
+    network was asked, place). table: the schedule as it was read. from_zero: the result is a picture of [0, 1]. by_place:
+    alpha_bar is read at the place of t in TIMESTEPS. halves: the network's answer is read as variance and noise."""
 
     noise: tuple[int, int]
     paste: tuple[int, int]
     table: Schedule
     from_zero: bool
+    by_place: bool = False
+    halves: bool = False
 
     def of(self, m: Move, which: tuple[int, int]) -> Tensor:
         """That noise, or where none was drawn a value that no picture holds: what was not drawn cannot be in it."""
@@ -285,15 +341,19 @@ class Context:
         return noises[place] if -len(noises) <= place < len(noises) else torch.full_like(m.x, 1e6)
 
 
+MOST_NOISES = 3  # of those drawn for one move, how many are tried
+
+
 def _contexts(trace: Trace, more: Sequence[str]) -> tuple[list[Context], list[Context]]:
     """The usual ones; and those of noise that was drawn before the network was asked."""
-    several = max((len(m.noises) for m in trace.moments), default=0) > 1
-    if "keep_outside" in more and several:
-        uses = [((0, 0), (0, 1)), ((0, 1), (0, 0)), ((0, 0), (-1, -1))]
-        rare = [((-1, -1), (0, 0)), ((-1, -1), (-1, -2)), ((-1, -2), (-1, -1))]
+    drawn = min(max((len(m.noises) for m in trace.moments), default=0), MOST_NOISES)
+    after, before = [(0, i) for i in range(drawn)], [(-1, -1 - i) for i in range(min(max(drawn, 2), MOST_NOISES))]
+    if "keep_outside" in more and drawn > 1:
+        uses = [*itertools.permutations(after, 2), ((0, 0), (-1, -1))]
+        rare = [((-1, -1), (0, 0)), *itertools.permutations(before, 2)]
     else:
-        uses = [((0, 0), (0, 0)), ((0, 1), (0, 0))] if several else [((0, 0), (0, 0))]
-        rare = [((-1, -1), (0, 0)), ((-1, -2), (0, 0))] if trace.before else []
+        uses = [(z, (0, 0)) for z in after or [(0, 0)]]
+        rare = [(z, (0, 0)) for z in before] if trace.before else []
     tables = [schedule(), schedule_in_half()] if trace.dtype == "float16" else [schedule()]
     out = trace.out[0]
     scales = (False, True) if out.min() >= -1e-3 and out.max() <= 1 + 1e-3 else (False,)
@@ -301,24 +361,35 @@ def _contexts(trace: Trace, more: Sequence[str]) -> tuple[list[Context], list[Co
     return usual, others
 
 
-def _find(trace: Trace, times: list[int], more: Sequence[str]) -> Fit:
-    """The best explanation of the moves."""
+def _read_otherwise(name: str, trace: Trace, times: list[int], more: Sequence[str]) -> Verdict | None:
+    """A walk that is right but for where in the table, or in the answer, it reads; or None."""
+    usual, _ = _contexts(trace, more)
+    for how, said, what in (("by_place", BY_PLACE, "table_at_index"), ("halves", HALVES, "halves_swapped")):
+        contexts = [replace(c, **{how: True}) for c in usual]
+        if _find(trace, times, more, ((contexts, 0),)).worst <= 1:
+            return Verdict(name, "wrong", said, (what,))
+    return None
+
+
+def _find(trace: Trace, times: list[int], more: Sequence[str], tries: Sequence[tuple[list[Context], int]] = ()) -> Fit:
+    """The best explanation of the moves. tries: (contexts, how many mistakes at most), if not the usual ones."""
     usual, rare = _contexts(trace, more)
+    tries = tries or ((usual, 1), (rare, 1), (usual, 2))
     moves = {
         zero: _few(_moves(trace, times, trace.out[0] * 2 - 1 if zero else trace.out[0], "keep_outside" in more))
         for zero in {c.from_zero for c in usual}
     }
-    allowed = [_allowed_in(m, trace.dtype) for m in moves[False]]
+    allowed = {by: [_allowed_in(_by_place(m) if by else m, trace.dtype) for m in moves[False]] for by in (False, True)}
     first_z = next((n for n in (*trace.before[-1:], *(z for m in trace.moments for z in m.noises))), None)
 
     def fit(guess: Guess) -> Fit:
         c, errors = guess.context, []
-        for m, allow in zip(moves[c.from_zero], allowed, strict=True):
+        for m, allow in zip(moves[c.from_zero], allowed[c.by_place], strict=True):
             made = _moved(guess, m, first_z)
             errors.append(min(apart(made, m.x_next), apart(made.clamp(-1, 1), m.x_next)) if m.last else apart(made, m.x_next))
             if errors[-1] > 100 * allow:  # hopeless: spare the rest
                 return Fit(guess, errors[-1] / allow, math.inf)
-        return fit_of(guess, errors, allowed)
+        return fit_of(guess, errors, allowed[c.by_place])
 
     rights = right_ways(RIGHT)
     if "guide" in more:
@@ -329,7 +400,7 @@ def _find(trace: Trace, times: list[int], more: Sequence[str]) -> Fit:
     )
     rights += [ddim, replace(ddim, pieces=replace(ddim.pieces, clip=mistakes.clip), words=(DDIM, CLIPPED))]
     best = None
-    for contexts, most in ((usual, 1), (rare, 1), (usual, 2)):
+    for contexts, most in tries:
         if contexts:
             found = find([replace(g, context=c) for c in contexts for g in rights], (*WALK, *more), fit, without=VALID, most=most)
             if found.worst <= 1:
@@ -371,19 +442,31 @@ def _few(moves: list[Move]) -> list[Move]:
     return [moves[i] for i in dict.fromkeys((middle, n - 1, *range(min(2, n)), n // 4, 3 * n // 4, *range(max(n - 3, 0), n)))]
 
 
+def _by_place(m: Move) -> Move:
+    """The move with the place of t in TIMESTEPS for t."""
+    t, t_prev = (TIMESTEPS.index(k) if k != CLEAN else k for k in (m.t, m.t_prev))
+    return replace(m, t=t, t_prev=t_prev)
+
+
 def _moved(guess: Guess, m: Move, first_z: Tensor | None) -> Tensor:
     p, c, table = guess.pieces, guess.context, guess.context.table
+    if c.halves:
+        m = replace(m, cond=m.v, uncond=m.v_uncond, v=m.cond, v_uncond=m.uncond)
+    read = _by_place(m) if c.by_place else m
     eps = m.cond if m.uncond is None else p.guide(m.cond, m.uncond, script.GAMMA)
-    x0_hat = p.clip(p.one_step(table, m.x, p.at(m.t), eps))
+    x0_hat = p.clip(p.one_step(table, m.x, p.at(read.t), eps))
     v = m.v_uncond if UNCOND_VARIANCE in guess.words and m.v_uncond is not None else m.v
     z = c.of(m, c.noise)
     noise = p.fresh_noise(p.spread(schedule(), v, m.t, m.t_prev), z, z if first_z is None else first_z, m.last)
-    made = p.towards(table, x0_hat, m.x, m.t, m.t_prev) + noise
+    made = p.towards(table, x0_hat, m.x, read.t, read.t_prev) + noise
     if not m.pastes:
         return made
     mask, x0 = given()["mask"], given()["x0"]
     pasted = p.keep_outside(table, made, x0, mask, m.t, m.t_prev, c.of(m, c.paste))
-    if m.last and p.keep_outside is mistakes.keep_outside:  # the last may be left out, or be the clean original
+    if m.last and p.keep_outside in (
+        mistakes.keep_outside,
+        mistakes.paste_nothing,
+    ):  # the last may be left out, or be the clean original
         ways = (pasted, made, mistakes.paste_clean(table, made, x0, mask, m.t, m.t_prev, made))
         return min(ways, key=lambda w: apart(w, m.x_next))
     return pasted
@@ -393,7 +476,7 @@ def _allowed_in(m: Move, dtype: str) -> float:
     """What rounding may do to one move: the student's float type in every term, and float32 in the schedule's 1 - alpha_bar."""
     a, a_prev = schedule().alpha_bar(m.t), schedule().alpha_bar(m.t_prev)
     eps = m.cond if m.uncond is None else mistakes.guide(m.cond, m.uncond, script.GAMMA)
-    steep = math.sqrt(a_prev / a) * (1 - a / a_prev) / (1 - a)  # how an error of x0_hat's numerator reaches x_next
+    steep = math.sqrt(a_prev / a) * abs(1 - a / a_prev) / (1 - a)  # how an error of x0_hat's numerator reaches x_next
     size = (
         rms(m.x)
         + rms(m.x_next)
@@ -415,10 +498,11 @@ def _eps(moment: Moment, who: int) -> Tensor:
 
 def _said(name: str, trace: Trace, found: Fit, at: str) -> Verdict:
     if found.worst > 1:
-        return Verdict(name, "wrong", "It differs, and none of the classic mistakes explains it.")
+        return Verdict(name, "wrong", NONE_FITS)
     if found.guess.mistakes:
         return Verdict(name, "wrong", why(found.guess.mistakes), found.guess.mistakes)
-    words = [f"Agrees {at}.", *found.guess.words, precision(trace.dtype), _layout(trace)]
+    changed = CHANGED if trace.about.get("changed") else ""
+    words = [f"Agrees {at}.", *found.guess.words, precision(trace.dtype), _layout(trace), changed]
     return Verdict(name, "right", " ".join(w for w in words if w))
 
 
@@ -437,33 +521,30 @@ def _never_asked(name: str) -> Verdict:
 
 
 def _not_finite(name: str, trace: Trace) -> Verdict:
-    said = "Its pictures hold NaN or infinite values: look for a division by zero."
+    said = GROWS
     if trace.dtype == "float16":
         said += " In float16 alpha_bar is 1 at t <= 3, and 1 - alpha_bar is 0: keep the schedule in float32."
     return Verdict(name, "wrong", said, ("not_finite",))
 
 
 def _unknown(name: str, trace: Trace, times: list[int]) -> Verdict:
-    """None of the mistakes fits: say from which move on, and what the weights of that move are against the course's."""
+    """None of the mistakes fits: say what the weights of a move are against the course's."""
     moves = _moves(trace, times, trace.out[0])
     m = moves[len(moves) // 2]
     s = schedule()
     eps = m.cond if m.uncond is None else mistakes.guide(m.cond, m.uncond, script.GAMMA)
     x0_hat = mistakes.one_step(s, m.x, m.t, eps)
     parts = {"x0_hat": x0_hat, "x_t": m.x, **({"z": m.noises[0]} if m.noises else {})}
-    weights = torch.linalg.lstsq(torch.stack(list(parts.values()), 1), m.x_next[:, None]).solution[:, 0]
-    left = apart(torch.stack(list(parts.values()), 1) @ weights, m.x_next)
     a, a_prev = s.alpha_bar(m.t), s.alpha_bar(m.t_prev)
     right = {
         "x0_hat": math.sqrt(a_prev) * (1 - a / a_prev) / (1 - a),
         "x_t": math.sqrt(a / a_prev) * (1 - a_prev) / (1 - a),
         "z": rms(mistakes.learned_spread(s, m.v, m.t, m.t_prev)),
     }
-    said = "It differs, and none of the classic mistakes explains it."
+    said, told = NONE_FITS, told_by_weights(m.x_next, parts, right)[0]
     if not any(k.noises for k in moves) and not trace.before:
         said += " No noise was drawn by torch.randn_like or torch.randn while it ran: draw it there, so that it can be followed."
-    elif left < 0.02 * rms(m.x_next):
-        told = ", ".join(f"{k} {w:.3f} (right: {right[k]:.3f})" for k, w in zip(parts, weights.tolist(), strict=True))
+    elif told:
         said += f" From t = {m.t} to {m.t_prev} its weights are: {told}."
     return Verdict(name, "wrong", said)
 

@@ -14,6 +14,9 @@ from torch import Tensor
 
 from lessons_lib.checking import check_my_code as script
 from lessons_lib.checking.judging import (
+    GROWS,
+    NONE_FITS,
+    UNIFORM,
     UNIT,
     Fit,
     Guess,
@@ -22,9 +25,11 @@ from lessons_lib.checking.judging import (
     apart,
     find,
     fit_of,
+    of_uniform,
     precision,
     right_ways,
     rms,
+    told_by_weights,
     why,
 )
 from lessons_lib.checking.traces import BROKEN, Moment, Trace
@@ -42,9 +47,10 @@ SCALED = "It takes the digits from [0, 1] to [-1, 1]: fine, as long as sampling 
 STOPS_AT_ONE = "It stops at t = 1: a little noise (0.01) stays in the picture; range(T - 1, -1, -1) goes on to 0."
 NEVER_ZERO = "t = 0 is never drawn: harmless, one of T."
 NO_BIAS = "Its convolutions have no bias, which BatchNorm makes up for: fine, though the count is another."
-UNLESS_EVAL = "If you call unet.eval() before you call this function, all is well: call it inside, then it cannot be forgotten."
-UNIFORM = "**uniform noise** (torch.rand) where normal noise (torch.randn) belongs."
-NONE_FITS = "It differs, and none of the classic mistakes explains it."
+NO_EVAL = "It does not call unet.eval() itself: whoever calls it must, or BatchNorm measures the batch in view."
+MOSTLY_DROPPED = (
+    "**most digits go without their class**. p_uncond of them do, one in ten: mask = (torch.rand(n) > p_uncond).float()."
+)
 
 
 @cache
@@ -148,7 +154,7 @@ def noise_digits(name: str, trace: Trace) -> Verdict:
         return Verdict(name, "wrong", "It returned pictures of another shape.")
     sigma, out = script.SIGMA, trace.out[0]
     allowed = 4 * UNIT[trace.dtype] * 2 + 2e-5
-    for z in trace.before or (torch.zeros_like(x),):
+    for z in (of_uniform(trace.before) if trace.uniform else trace.before) or (torch.zeros_like(x),):
         ways = {
             "": x + sigma * z,
             "clamped_input": (x + sigma * z).clamp(0, 1),
@@ -199,12 +205,12 @@ def _rows(trace: Trace) -> tuple[Tensor, Tensor, list[Tensor]] | None:
     if x is None or x.shape != (n, 1, 28, 28) or answer.shape != x.shape:
         return None
     flat = [torch.from_numpy(np.ascontiguousarray(v, np.float64)).flatten(1) for v in (x, answer)]
-    drawn = (
-        []
-        if z is None or z.shape[1:] != x.shape[1:]
-        else [torch.from_numpy(z.astype(np.float64)).flatten(1)[i : i + n] for i in range(0, len(z) - n + 1, n)]
-    )
-    return flat[0], flat[1], drawn
+    if z is None or z.shape[1:] != x.shape[1:]:
+        return flat[0], flat[1], []
+    noise = torch.from_numpy(z.astype(np.float64)).flatten(1)
+    begins = [i for i, row in enumerate(trace.about["z_row"]) if row == 0]
+    ends = [*begins[1:], len(noise)]
+    return flat[0], flat[1], [noise[i:j] for i, j in zip(begins, ends, strict=True) if j - i == n]
 
 
 def ddpm_forward(name: str, trace: Trace) -> Verdict:
@@ -243,7 +249,7 @@ def ddpm_forward(name: str, trace: Trace) -> Verdict:
     ]
     found = find(rights, ("forward", "noisy_input", "time_of", "at"), fit)
     if trace.uniform and found.worst <= 1 and apart(drawn[found.guess.context.noise].mean(), torch.tensor(0.5)) < 0.1:
-        return Verdict(name, "wrong", "**uniform noise** (torch.rand) where normal noise (torch.randn) belongs.", ("uniform",))
+        return Verdict(name, "wrong", UNIFORM, ("uniform",))
     if found.worst > 1:
         return Verdict(name, "wrong", NONE_FITS)
     c = found.guess.context
@@ -294,14 +300,43 @@ def _trained(
         return fit_of(guess, [abs(right - loss)], [(1e-3 + 4 * UNIT[trace.dtype]) * right + 1e-6])
 
     of_loss = find([Guess(Pieces())], (piece,), fit)
-    names = (*found.guess.mistakes, *of_loss.guess.mistakes)
     if of_loss.worst > 1:
-        said = f"The loss is {loss:.4g}: it is not the mean squared difference between the unet's answer and what it is to say."
-        return Verdict(name, "wrong", " ".join([why(found.guess.mistakes), said]).strip(), (*names, "loss"))
+        said, what = _of_another_loss(trace, answer, getattr(mistakes, piece), ends, loss)
+        return Verdict(name, "wrong", " ".join([why(found.guess.mistakes), said]).strip(), (*found.guess.mistakes, what))
+    names = (*found.guess.mistakes, *of_loss.guess.mistakes)
+    told = trace.about["who"]
+    if trace.about.get("has_class") and 4 * told.count(10) >= 3 * len(told):
+        return Verdict(name, "wrong", " ".join([why(names), MOSTLY_DROPPED]).strip(), (*names, "mostly_dropped"))
     if names:
         return Verdict(name, "wrong", f"{why(names)} {_perhaps(names, trace)}".strip(), names)
     said = ["x_t, the time told and the loss agree.", *found.guess.words, *words, precision(trace.dtype)]
     return Verdict(name, "right", " ".join(s for s in said if s))
+
+
+def _of_another_loss(trace: Trace, answer: Tensor, target: Callable, ends: tuple[Tensor, Tensor], loss: float) -> tuple[str, str]:
+    """(a sentence, a mistake's name) for a loss that is none of the mean squares."""
+    off = answer - target(*ends)
+    sums = {
+        "summed": off.square().sum(),
+        "summed over each digit": off.square().sum() / len(off),
+        "halved": off.square().mean() / 2,
+    }
+    drawn, place = _rows(trace)[2], 0 if target is mistakes.flow_target else 1
+    others = [target(*(z if i == place else end for i, end in enumerate(ends))) for z in drawn]
+    if abs(off.abs().mean().item() - loss) <= 2e-3 * loss:
+        return "**the mean absolute difference**. The loss is the mean squared one: torch.nn.functional.mse_loss.", "loss"
+    if abs(off.square().mean().sqrt().item() - loss) <= 2e-3 * loss:
+        return "**a root over the loss**. It is the mean squared difference itself.", "loss"
+    if any(abs((answer - o).square().mean().item() - loss) <= 2e-3 * loss for o in others):
+        return (
+            "**noise drawn anew for the loss**. It must be the noise that is in x_t: draw it once, and keep it.",
+            "another_noise",
+        )
+    found = next((word for word, value in sums.items() if abs(value.item() - loss) <= 2e-3 * loss), None)
+    if found:
+        return f"**the squared difference {found}**. The loss is its mean over all pixels: torch.nn.functional.mse_loss.", "loss"
+    said = f"The loss is {loss:.4g}: it is not the mean squared difference between the unet's answer and what it is to say."
+    return said, "loss"
 
 
 def _perhaps(names: Sequence[str], trace: Trace) -> str:
@@ -331,19 +366,20 @@ NOT_HERE = ("no_clip", "log_variance", "variance_at_t_prev")  # allowed, or of P
 
 def _ddpm_walk(name: str, trace: Trace, more: Sequence[str]) -> Verdict:
     refused = _refused(name, trace, more)
-    if refused:
+    if refused and refused.mistakes != ("not_finite",):
         return refused
     wrong, words, times = _ddpm_times([m.t for m in trace.moments], bool(trace.about.get("divides")))
     if times is None:
         return Verdict(name, "wrong", " ".join(wrong), ("timesteps",))
     wrong, named = [why(wrong)] if wrong else [], list(wrong)
-    if any(trace.about["training"]):
-        wrong.append(f"{why(['training_mode'])} {UNLESS_EVAL}")
-        named.append("training_mode")
+    wrong, named = _mode(trace, wrong, named, words)
     wrong += _start(trace)
     nexts = [*(m.x for m in trace.moments[1:]), trace.out[0]]
     earlier = [trace.before, *(m.noises for m in trace.moments[:-1])]
     moves = list(zip(trace.moments, earlier, times, [*times[1:], times[-1] - 1], nexts, strict=True))
+    if refused:
+        finite = [m for m in moves if all_finite(m[0].x) and all_finite(m[-1])]
+        return replace(refused, said=f"{refused.said} {_where(finite, _rights(), trace)}".strip())
     n = len(moves)
     few = [moves[i] for i in dict.fromkeys((n // 2, n - 1, 0, n // 4, 3 * n // 4, n - 3, n - 2))]
     first_z = next(iter(trace.before[-1:]), None)
@@ -359,13 +395,44 @@ def _ddpm_walk(name: str, trace: Trace, more: Sequence[str]) -> Verdict:
                 return Fit(guess, errors[-1] / allowed[-1], math.inf)
         return fit_of(guess, errors, allowed)
 
-    rights = [replace(g, context=place) for place in (0, 1, -1, -2) for g in right_ways(RIGHT)]
-    found = find(rights, ("at", "one_step", "clip", "towards", "spread", "fresh_noise", *more), fit, without=NOT_HERE)
+    found = find(_rights(), ("at", "one_step", "clip", "towards", "spread", "fresh_noise", *more), fit, without=NOT_HERE)
     if found.worst > 1:
-        return Verdict(name, "wrong", " ".join([*wrong, NONE_FITS]), tuple(named))
+        return Verdict(name, "wrong", " ".join([*wrong, NONE_FITS, _where(moves, _rights(), trace)]).strip(), tuple(named))
     wrong += [why(found.guess.mistakes)] if found.guess.mistakes else []
     named = (*named, *found.guess.mistakes)
     return _sampled(name, trace, wrong, named, [f"Agrees in all {n} moves.", *words, *found.guess.words])
+
+
+def _rights() -> list[Guess]:
+    """The right moves, each with every one of the noises that may be meant."""
+    return [replace(g, context=place) for place in (0, 1, 2, -1, -2, -3) for g in right_ways(RIGHT)]
+
+
+def _where(moves: list[tuple], rights: list[Guess], trace: Trace) -> str:
+    """The first move that differs from the right one, or of all the one that differs most, and its weights."""
+
+    def differs(move: tuple) -> bool:
+        m, before, t, t_prev, x_next = move
+        made = (_ddpm_move(g, m, before, t, t_prev, None) for g in rights)
+        return not any(apart(x, x_next) <= _allowed(m, t, x_next, trace.dtype) for x in made)
+
+    place = next((i for i, move in enumerate(moves) if differs(move)), None)
+    if place is None:
+        return ""
+    told, _, t, t_prev = max((_weights(*move) for move in (moves[place:][:1] if place else moves)), key=lambda w: w[1])
+    agree = f"The first {place} moves agree. " if place else ""
+    to = "the clean image" if t_prev < 0 else t_prev
+    return f"{agree}From t = {t} to {to} its weights are: {told}." if told else agree.strip()
+
+
+def _weights(m: Moment, before: tuple[Tensor, ...], t: int, t_prev: int, x_next: Tensor) -> tuple[str, float, int, int]:
+    """(the weights of a move, how far off they are, t, t_prev)."""
+    a, a_prev = schedule().alpha_bar(t), schedule().alpha_bar(max(t_prev, CLEAN))
+    alpha, beta = a / a_prev, 1 - a / a_prev
+    z = next(iter([*m.noises, *before[-1:]]), None)
+    parts = {"x_t": m.x, "eps": _guided(Pieces(), m), **({} if z is None else {"z": z})}
+    right = {"x_t": alpha**-0.5, "eps": -beta / math.sqrt(alpha * (1 - a)), "z": math.sqrt(beta) if t_prev >= 0 else 0.0}
+    return *told_by_weights(x_next, parts, right), t, t_prev
 
 
 def _ddpm_times(told: list[float], divides: bool) -> tuple[list[str], list[str], list[int] | None]:
@@ -445,9 +512,7 @@ def _flow_walk(name: str, trace: Trace, more: Sequence[str]) -> Verdict:
         if not named:
             return Verdict(name, "wrong", said, ("timesteps",))
     wrong = [why(named)] if named else []
-    if any(trace.about["training"]):
-        wrong.append(f"{why(['training_mode'])} {UNLESS_EVAL}")
-        named.append("training_mode")
+    wrong, named = _mode(trace, wrong, named, words := [])
     wrong += _start(trace)
     pairs = list(zip(trace.moments, [*(m.x for m in trace.moments[1:]), trace.out[0]], strict=True))
 
@@ -468,7 +533,7 @@ def _flow_walk(name: str, trace: Trace, more: Sequence[str]) -> Verdict:
         return Verdict(name, "wrong", " ".join([*wrong, NONE_FITS]), tuple(named))
     wrong += [why(found.guess.mistakes)] if found.guess.mistakes else []
     return _sampled(
-        name, trace, wrong, (*named, *found.guess.mistakes), [f"Agrees in all {len(pairs)} steps.", *found.guess.words]
+        name, trace, wrong, (*named, *found.guess.mistakes), [f"Agrees in all {len(pairs)} steps.", *words, *found.guess.words]
     )
 
 
@@ -480,7 +545,7 @@ def _refused(name: str, trace: Trace, more: Sequence[str]) -> Verdict | None:
     if not trace.moments:
         return Verdict(name, "wrong", "It never asked the unet.", ("never_asked",))
     if not all_finite(trace.out) or not all(all_finite(m.x) for m in trace.moments):
-        return Verdict(name, "wrong", "Its pictures hold NaN or infinite values: look for a division by zero.", ("not_finite",))
+        return Verdict(name, "wrong", GROWS, ("not_finite",))
     if trace.out is None or trace.out.shape != (1, len(trace.moments[0].x)):
         return Verdict(name, "wrong", "It returned pictures of another shape.")
     who = set().union(*(m.answers for m in trace.moments))
@@ -488,6 +553,15 @@ def _refused(name: str, trace: Trace, more: Sequence[str]) -> Verdict | None:
         only = "without a class" if who == {10} else "with the class"
         return Verdict(name, "wrong", f"{why(['no_guidance'])} The unet is asked only {only}.", ("no_guidance",))
     return None
+
+
+def _mode(trace: Trace, wrong: list[str], named: list[str], words: list[str]) -> tuple[list[str], list[str]]:
+    """(wrong, named) with a network that the function itself left in training mode; one that it never touched gets a word."""
+    modes, training = trace.about.get("modes", []), any(trace.about["training"])
+    if training and modes and modes[0]:
+        return [*wrong, why(["training_mode"])], [*named, "training_mode"]
+    words += [NO_EVAL] if training else []
+    return wrong, named
 
 
 def _start(trace: Trace) -> list[str]:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lessons_lib.checking.check_my_code import MOST_PICTURES as MOST
 from lessons_lib.errors import LessonsError
 
 BROKEN = "This file is damaged, or was changed after check_my_code.py made it: run the script again."
@@ -28,13 +29,17 @@ class Moment:
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """A run of one function. before: the noise drawn before the network was first asked. out: (results, P), or None."""
+    """A run of one function. before: the noise drawn before the network was first asked. out: (results, P), or None.
+
+    others: what else it returned, which may be what was meant: each like out.
+    """
 
     moments: tuple[Moment, ...]
     before: tuple[Tensor, ...]
     out: Tensor | None
     about: dict
     arrays: dict[str, np.ndarray]
+    others: tuple[Tensor, ...] = ()
 
     @property
     def dtype(self) -> str:
@@ -53,9 +58,9 @@ def trace_of(name: str, told: dict, arrays: dict[str, np.ndarray]) -> Trace:
     mine = {k.removeprefix(f"{name}."): v for k, v in arrays.items() if k.startswith(f"{name}.")}
     try:
         about = {k: list(told[k]) for k in ("t", "who", "ask", "training", "dtypes", "when", "kinds", "z_row", "randint")} | {
-            k: told[k] for k in ("out_dtype", "layout", "loss", "divides") if k in told
+            k: told[k] for k in ("out_dtype", "layout", "loss", "divides", "modes", "changed", "has_class") if k in told
         }
-        x, answer, z, out = (mine.get(k) for k in ("x", "answer", "z", "out"))
+        x, answer, z = (mine.get(k) for k in ("x", "answer", "z"))
         rows, drawn = len(about["t"]), len(about["when"])
         if (
             not len(about["who"])
@@ -72,7 +77,8 @@ def trace_of(name: str, told: dict, arrays: dict[str, np.ndarray]) -> Trace:
         ]
         moments = _moments(about, x, answer, noises) if rows else ()
         before = tuple(v for when, v in noises if when == 0)
-        return Trace(moments, before, None if out is None else torch.stack([_flat(o) for o in out]), about, mine)
+        outs = [torch.stack([_flat(o) for o in mine[k]]) for k in (f"out{i or ''}" for i in range(MOST)) if k in mine]
+        return Trace(moments, before, outs[0] if outs else None, about, mine, tuple(outs[1:]))
     except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as e:
         raise LessonsError(BROKEN) from e
 

@@ -314,6 +314,12 @@ def paste_clean(schedule: Schedule, x_prev: Tensor, x_orig: Tensor, mask: Tensor
     return mask * x_prev + (1 - mask) * x_orig
 
 
+def paste_everywhere(
+    schedule: Schedule, x_prev: Tensor, x_orig: Tensor, mask: Tensor, t: int, t_prev: int, eps: Tensor
+) -> Tensor:
+    return mask * x_prev + forward(schedule, x_orig, t_prev, eps)
+
+
 def paste_nothing(schedule: Schedule, x_prev: Tensor, x_orig: Tensor, mask: Tensor, t: int, t_prev: int, eps: Tensor) -> Tensor:
     return x_prev
 
@@ -352,6 +358,10 @@ def times_one_late(num_steps: int) -> list[float]:
 
 def flow_step_backwards(x: Tensor, u: Tensor, num_steps: int) -> Tensor:
     return x - u / num_steps
+
+
+def flow_step_too_long(x: Tensor, u: Tensor, num_steps: int) -> Tensor:
+    return x + u / (num_steps - 1)
 
 
 def flow_step_of_one(x: Tensor, u: Tensor, num_steps: int) -> Tensor:
@@ -632,8 +642,14 @@ MISTAKES = {
             {"keep_outside": paste_clean},
         ),
         Mistake(
+            "paste_everywhere",
+            "the original added inside the mask too",
+            "Only the part outside the mask is kept: (1 - m) forward(x_orig, t').",
+            {"keep_outside": paste_everywhere},
+        ),
+        Mistake(
             "paste_nothing",
-            "the original never pasted",
+            "the original not pasted after every move",
             "After every move, what lies outside the mask is put back: forward(x_orig, t').",
             {"keep_outside": paste_nothing},
         ),
@@ -679,6 +695,12 @@ MISTAKES = {
             "every time one step too late",
             "Euler's first step begins at t = 0: the times are i / n.",
             {"flow_times": times_one_late},
+        ),
+        Mistake(
+            "step_too_long",
+            "a step of 1 / (n - 1), not of 1 / n",
+            "n steps of 1 / n go from 0 to 1; n steps of 1 / (n - 1) go past the picture.",
+            {"flow_step": flow_step_too_long},
         ),
         Mistake(
             "whole_steps",
