@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import pickle
 from dataclasses import asdict, replace
 
 import pytest
@@ -224,6 +225,18 @@ def test_layers_of_other_names_are_matched_by_their_order():
         assert name.endswith("num_batches_tracked") or torch.equal(a, b), name
 
 
+def old_pt(what) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(what, buffer, _use_new_zipfile_serialization=False)
+    return buffer.getvalue()
+
+
+def scripted() -> bytes:
+    buffer = io.BytesIO()
+    torch.jit.save(torch.jit.trace(nn.Conv2d(1, 4, 3), torch.zeros(1, 1, 28, 28)), buffer)
+    return buffer.getvalue()
+
+
 def changed(kind="class_conditioned", **other):
     state = dict(unet_of(kind).state_dict())
     for name, tensor in other.items():
@@ -262,6 +275,11 @@ REFUSED = {
         "is missing here",
     ),
     "the whole module": (lambda: pt(unet_of()), "holds more than tensors"),
+    "the whole module of torch 1.5": (lambda: old_pt(unet_of()), "torch before 1.6"),
+    "a state dict of torch 1.5": (lambda: old_pt(unet_of().state_dict()), "torch before 1.6"),
+    "a pickled state dict": (lambda: pickle.dumps(dict(unet_of().state_dict())), "a Python pickle"),
+    "an old pickle": (lambda: pickle.dumps({"a": [1.0]}, protocol=2), "a Python pickle"),
+    "TorchScript": (lambda: scripted(), "unet.state_dict()"),
     "an optimiser's state": (lambda: pt(torch.optim.Adam(unet_of().parameters()).state_dict()), "no tensor"),
     "a list": (lambda: pt([torch.zeros(3)]), "not a network's weights"),
     "names that are numbers": (lambda: pt({1: torch.zeros(3)}), "not a network's weights"),

@@ -6,6 +6,7 @@ import re
 import resource
 import subprocess
 import sys
+import warnings
 import zipfile
 from dataclasses import replace
 
@@ -24,11 +25,12 @@ from tests.part_b import shown
 TINY = replace(COURSE["class_conditioned"], num_hiddens=4, batch_size=8, epochs=2, T=20)
 
 
-def drawn(kind="PNG", size=(28, 28), ink=255, paper=0, mode="L", at=0) -> bytes:
-    """A stroke on paper."""
+def drawn(kind="PNG", size=(28, 28), ink=255, paper=0, mode="L", at=0, hair=False) -> bytes:
+    """A stroke on paper, or a hair."""
     picture = Image.new("L", size, paper)
     w, h = size
-    ImageDraw.Draw(picture).line((w // 3 + at % 5, h // 5, w // 2, h * 4 // 5), fill=ink, width=max(2, w // 10))
+    width = 1 if hair else max(2, w // 10)
+    ImageDraw.Draw(picture).line((w // 3 + at % 5, h // 5, w // 2, h * 4 // 5), fill=ink, width=width)
     buffer = io.BytesIO()
     picture.convert(mode).save(buffer, kind)
     return buffer.getvalue()
@@ -39,6 +41,13 @@ def zipped(files: dict[str, bytes], how=zipfile.ZIP_DEFLATED) -> bytes:
     with zipfile.ZipFile(buffer, "w", how) as z:
         for name, data in files.items():
             z.writestr(name, data)
+    return buffer.getvalue()
+
+
+def clear() -> bytes:
+    """Nothing at all, on transparency."""
+    buffer = io.BytesIO()
+    Image.new("RGBA", (28, 28)).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -110,6 +119,29 @@ def test_folders_that_are_named_by_numbers(folders, classes, labels):
     assert len(found.changes[0]) < 200
 
 
+def test_some_blank_ones_are_said():
+    assert "1 of 13 blank" in changes(own_pictures.from_zip(zipped(some() | {"0/empty.png": drawn(ink=0)})))
+
+
+def with_doubles(files: list[tuple[str, bytes]]) -> bytes:
+    """A ZIP as it becomes when somebody adds to it."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings(), zipfile.ZipFile(buffer, "w") as z:
+        warnings.simplefilter("ignore")  # of Python's, that the name is there
+        for name, data in files:
+            z.writestr(name, data)
+    return buffer.getvalue()
+
+
+def test_two_files_of_one_name_are_two_pictures():
+    found = own_pictures.from_zip(with_doubles([("3/scan.png", drawn(at=i)) for i in range(12)]))
+    assert len(found.digits.images) == 12
+    assert len({d.numpy().tobytes() for d in found.digits.images}) == 5  # strokes at five places
+    names = ("a.b/scan", "a.b/scan", "x.png", "x (2).png", "x.png")
+    unpacked = decoders.unzip(with_doubles([(n, n.encode()) for n in names]), said="no")
+    assert list(unpacked) == ["a.b/scan", "a.b/scan (2)", "x.png", "x (2).png", "x (3).png"]
+
+
 def test_names_that_a_mac_packed_are_shown_as_typed():
     """Its archives hold UTF-8, letters and accents apart, without the flag that says so."""
     packed = zipped(some(("Aepfel", "Birnen"))).replace(b"Aepfel", "A\u0308ple".encode())
@@ -172,6 +204,11 @@ REFUSED = {
     "none": (lambda: zipped({"a.txt": b"x"}), "0 pictures are in it"),
     "a zip in a zip": (lambda: zipped({"a.zip": zipped(some())}), "0 pictures are in it"),
     "too many labels": (lambda: zipped(some([f"c{i}" for i in range(11)], 2)), "11 folders"),
+    "all blank": (lambda: zipped(some(ink=0)), "All 12 pictures are blank"),
+    "white paper": (lambda: zipped(some(ink=255, paper=255, size=(200, 100))), "All 12 pictures are blank"),
+    "a pencil that nobody sees": (lambda: zipped(some(ink=252, paper=255)), "All 12 pictures are blank"),
+    "a hair on a poster": (lambda: zipped(some(ink=40, size=(3000, 3000), hair=True)), "All 12 pictures are blank"),
+    "transparent": (lambda: zipped({f"0/{i}.png": clear() for i in range(12)}), "All 12 pictures are blank"),
     "locked": (lambda: locked(), "password"),
     "a rare way to pack": (lambda: zipped(some(), zipfile.ZIP_LZMA), "rare way"),
     "empty": (lambda: b"", "empty"),

@@ -120,6 +120,7 @@ def unzip(
 ) -> dict[str, bytes]:
     """{name: content} of the files in a ZIP: those of the names, or all of them. Their sizes are added up before any is unpacked.
 
+    Of two files of one name the second is called "name (2)", as a system that unpacks them would, and none is lost.
     said: the sentence for what is no ZIP. largest: bytes of the ZIP. most: bytes of what is unpacked from it.
     Raises: LessonsError if it is no ZIP, locked by a password, or too large, packed or unpacked.
     """
@@ -127,7 +128,10 @@ def unzip(
     with _archive(data, said) as z:
         members = [i for i in z.infolist() if not i.is_dir() and (i.filename in wanted or not wanted)]
         _check_unpacked(sum(i.file_size for i in members), most)
-        return {_named(i): z.read(i) for i in members}
+        found: dict[str, bytes] = {}
+        for i in members:
+            found[_free(_named(i), found)] = z.read(i)
+        return found
 
 
 def json_of(data: bytes, said: str):
@@ -144,7 +148,7 @@ def tensors(source: bytes | str | Path, *, most: int = WEIGHTS_MB * MB) -> tuple
     Raises: LessonsError if it is no such file, was cut short, or has more than `most` bytes.
     """
     data = _bytes(source, most, "choose a smaller one")
-    no = "This is not a safetensors file, or it was cut short: save it again, or copy it again."
+    no = _no_tensors(data)
     header = int.from_bytes(data[:8], "little")
     if not 2 <= header <= min(len(data) - 8, 10 * MB):
         raise LessonsError(no)
@@ -160,6 +164,23 @@ def tensors(source: bytes | str | Path, *, most: int = WEIGHTS_MB * MB) -> tuple
         raise
     except Exception as e:  # SafetensorError, UnicodeDecodeError, RecursionError, and torch's own
         raise LessonsError(no) from e
+
+
+OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # a pickled number, with which torch.save began before 1.6
+
+
+def _no_tensors(data: bytes) -> str:
+    """What to say of a file that should have been safetensors, by its first bytes."""
+    if data.startswith(OLD_TORCH):
+        return (
+            "This file is in the format of torch before 1.6, which is not opened because code in it could run: open it with "
+            "torch.load yourself, and save `unet.state_dict()` anew with torch.save."
+        )
+    if re.match(rb"\x80[\x02-\x05]", data) and data.endswith(b"."):
+        return (
+            "This is a Python pickle, which is not opened because code in it could run: save `unet.state_dict()` with torch.save."
+        )
+    return "This is not a safetensors file, or it was cut short: save it again, or copy it again."
 
 
 SAFE_GLOBALS = frozenset(
@@ -184,8 +205,9 @@ def torch_file(source: bytes | str | Path, *, said: str, most: int = WEIGHTS_MB 
             raise LessonsError(said)
         strange = _globals_in(z.read(pickled[0])) - SAFE_GLOBALS
         if strange:
+            what = min(strange).replace(" ", ".")[:60]
             raise LessonsError(
-                f"This file holds more than tensors ({min(strange).replace(' ', '.')[:60]}): save a dict of tensors alone."
+                f"This file holds more than tensors, such as {what}: if it is a whole network, save `unet.state_dict()` alone."
             )
         import torch
 
@@ -426,6 +448,17 @@ def _named(member: zipfile.ZipInfo) -> str:
         with suppress(UnicodeError):
             name = name.encode("cp437").decode("utf-8")
     return unicodedata.normalize("NFC", name)
+
+
+def _free(name: str, taken: dict[str, bytes]) -> str:
+    """The name, or the first of "name (2).png", "name (3).png" ... that is not taken."""
+    stem, dot, ending = name.rpartition(".")
+    stem, end = (stem, f".{ending}") if dot and "/" not in ending else (name, "")
+    n = 1
+    while name in taken:
+        n += 1
+        name = f"{stem} ({n}){end}"
+    return name
 
 
 def _check_unpacked(size: int, most: int) -> None:

@@ -26,6 +26,7 @@ from lessons_lib.models.digits import NUM_CLASSES
 SIDE = 28
 FEWEST = 10
 MOST = 20_000
+LEAST_INK = 8  # of 255: between the lightest and the darkest pixel of a picture that is not blank
 LONGEST = 40  # characters of a class's name, as it is shown
 MOST_BYTES = 300 * decoders.MB  # of all files together, unpacked
 NAME = "pictures.npz"
@@ -141,7 +142,12 @@ def _images(named: Sequence[tuple[tuple[str, ...], bytes]]) -> tuple[np.ndarray,
     turn = [share > 0.9 or (d and share >= 0.1) for d in dark]
     seen = [p if t == d else ImageOps.invert(p) for p, t, d in zip(seen, turn, dark, strict=True)]
     images = np.stack([np.asarray(p) for p in seen])[:, None]
-    counts = {"made 28 x 28": resized, "made grey": coloured, "turned, dark ink on light paper": sum(turn)}
+    blank = int((np.ptp(images, axis=(1, 2, 3)) < LEAST_INK).sum())
+    if blank == len(images):
+        raise LessonsError(
+            f"All {blank} pictures are blank, one grey at {SIDE} x {SIDE}: is the ink on them, or in another file?"
+        )
+    counts = {"blank": blank, "made 28 x 28": resized, "made grey": coloured, "turned, dark ink on light paper": sum(turn)}
     n = len(named)
     return images, [f"{'all' if k == n else f'{k} of {n}'} {what}" for what, k in counts.items() if k]
 
