@@ -155,7 +155,7 @@ LESSONS = (
         wanted=("five pictures under guidance", "the strip over gamma from one seed"),
         parts=("words", "network"),
         seen=(
-            "Up to a scale of 3 or 5 guidance makes the pictures obey more and vary less. Beyond, contrast and clutter "
+            "Up to a scale of 3 or 5 guidance makes the pictures of a prompt more alike. Beyond, contrast and clutter "
             "grow, and of the text-to-image model's pictures fewer are read as asked."
         ),
     ),

@@ -11,15 +11,15 @@ with page.lesson_page("guidance", models=None) as lesson:
     stage.begin()
     with stage.idea(
         "A network can be asked for the noise twice: once with your prompt, once without. **Guidance** starts at the second "
-        "answer, walks towards the first, and does not stop there. Some of it makes the picture obey, and costs variety; too much "
-        "of it burns the picture."
+        "answer, walks towards the first, and does not stop there. A little makes the pictures of a prompt more alike; too much "
+        "burns them."
     ):
         page.question(
             lesson.slug,
             "You raise guidance_scale from 3 to 15. What happens?",
             ["ever better pictures", "overdone pictures that obey less", "nothing"],
-            "Up to 3 or 5 the pictures obey more and vary less; beyond, they burn out: contrast and clutter grow, and the judge reads "
-            "fewer of them as asked. Here one noise is walked at six scales at once.",
+            "Up to 3 or 5 the pictures of a prompt grow more alike; beyond, they burn out: contrast and clutter grow, and of the "
+            "text-to-image model's the judge reads fewer as asked. Here one noise is walked at six scales at once.",
             right="overdone pictures that obey less",
         )
 
@@ -136,13 +136,14 @@ with page.lesson_page("guidance", models=None) as lesson:
             )
             differ = kept.measure("guidance_answers", name)
             if differ is not None:
+                late, early = (max(differ["rows"], key=lambda r: r[k])["t"] for k in ("eps", "x0_hat"))
                 ts = [row["t"] for row in differ["rows"]]
                 lines = {k: (ts, [row[k] for row in differ["rows"]]) for k in ("eps", "x0_hat")}
                 axis = "RMS difference with and without the prompt"
                 plots.line_plot(lines, "t", axis, "guidance_answers", mark=t, mark_label=f"t = {t}", height=260)
                 page.caption(
-                    "In eps the two answers differ most near t = 0, but there it hardly moves the picture: what the prompt changes in "
-                    "x0_hat it changes early, at much noise. "
+                    f"In eps the two answers differ most at t = {late}, in x0_hat at t = {early}: near t = 0 a difference in eps hardly "
+                    "moves the picture. What the prompt changes in x0_hat it changes early, at much noise. "
                     f"Kept from {differ['made']}: `{differ['command']}`"
                 )
     with tabs["One pixel"]:
@@ -169,8 +170,8 @@ with page.lesson_page("guidance", models=None) as lesson:
             plots.measured("guidance", name, lambda: guidance.measure(model, num_images=20), draw, minutes="about a minute")
             page.caption(
                 "Left: the share that the judge reads as asked. Right: how far apart pictures of one prompt are, in their coarse shapes "
-                "(RMS after a blur) and in what the judge sees in them; and how sharp they are. Up to 3 or 5, guidance buys obedience with "
-                "variety; beyond, sharpness is clutter, and of the text-to-image model's pictures fewer are read as asked."
+                "(RMS after a blur) and in what the judge sees in them; and how sharp they are. Up to 3 or 5, guidance makes the pictures of a "
+                "prompt more alike; beyond, sharpness is clutter, and of the text-to-image model's pictures fewer are read as asked."
             )
     with tabs["Save"]:
         if film is not None:
@@ -182,7 +183,7 @@ with page.lesson_page("guidance", models=None) as lesson:
             lesson,
             [
                 ("No clipping of x0_hat: the high scales burn", {"clip_x0": False}),
-                ("Near t = 0 the two noises differ most. And the two pictures?", {"t_fraction": 0.05}, "five"),
+                ("Near t = 0: how far apart are the two noises, how far the two pictures?", {"t_fraction": 0.05}, "five"),
                 ("Guidance 0: does the prompt still matter?", {"guidance_scale": 0.0}, "five"),
                 (
                     "Guidance 15 in the middle of the walk only: is it overdone?",

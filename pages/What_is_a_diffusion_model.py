@@ -47,7 +47,7 @@ with page.lesson_page("what") as lesson:
     with use:
         st.markdown(
             "The same machine, with other words beside it or another start, does all that the lessons show: pictures from a sentence, "
-            "a rough drawing made real (*Image to image*), a hole filled so that nobody sees it (*Inpainting*), one picture that is two things "
+            "a rough drawing made real (*Image to image*), a hole filled anew (*Inpainting*), one picture that is two things "
             "(*Visual anagrams*). Outside of these lessons it makes video and sound, sharpens photographs, and proposes molecules: "
             "whatever can be drowned in noise, bit by bit, can be fished out again."
         )

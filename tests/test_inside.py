@@ -180,6 +180,15 @@ def test_the_formula_is_what_the_network_does(network, first):
         torch.testing.assert_close(g.conditioned(block), expected * time if r"\odot t_1" in first else expected + time)
 
 
+@pytest.mark.parametrize("network", ["time_conditioned", "class_conditioned"])
+@pytest.mark.parametrize("t", [0, 150, 299])
+def test_without_the_skip_at_28_the_answer_is_worth_less_than_0(network, t):
+    """What the page says of networks that answer eps, at every t."""
+    losses = {r["skips"]: r["loss"] for r in inside.damage(network, time=t)}
+    assert losses["none cut"] < 0.3
+    assert losses["cut at 28 x 28"] > 1 > losses["cut at 7 x 7"]
+
+
 def test_damage_is_measured_for_every_cut(tmp_path, monkeypatch):
     ship(monkeypatch, tmp_path, class_conditioned=(1,))
     rows = inside.damage("class_conditioned", num_images=2)

@@ -97,8 +97,8 @@ def test_kept_measure_says_when_how_many_and_by_what(tmp_path, monkeypatch):
     assert report["made"]
 
 
-def test_guidance_buys_obedience_with_variety_and_too_much_of_it_loses_both():
-    """T6, on the kept measure: up to 5 it obeys more and varies less; beyond, pictures burn out and fewer are read as asked."""
+def test_guidance_makes_pictures_alike_and_too_much_of_it_burns_them():
+    """T6, on the kept measure: up to 5 pictures grow more alike; beyond, they burn out and fewer are read as asked."""
     rows = {r["guidance_scale"]: r for r in kept.measure("guidance", "emoji")["rows"]}
     assert rows[5]["accuracy"] > rows[0]["accuracy"] + 0.5
     assert rows[15]["accuracy"] < rows[5]["accuracy"] - 0.2
@@ -114,6 +114,17 @@ def test_the_answers_differ_late_as_noise_and_early_as_pictures():
     assert max(rows, key=lambda r: r["x0_hat"])["t"] > 900
     assert max(rows, key=lambda r: r["eps"])["t"] < 300
     assert rows[0]["x0_hat"] < 0.05 * rows[-1]["x0_hat"]
+
+
+@pytest.mark.parametrize("model", ["emoji", "mnist"])
+def test_the_page_says_of_each_model_where_the_answers_differ_most(model):
+    """In eps late for the text-to-image model, early for the digits; in x0_hat early for both."""
+    rows = kept.measure("guidance_answers", model)["rows"]
+    eps, x0_hat = (max(rows, key=lambda r: r[k])["t"] for k in ("eps", "x0_hat"))
+    assert x0_hat == rows[0]["t"] == max(r["t"] for r in rows)
+    at = opened("guidance", model=model)
+    assert any(f"differ most at t = {eps}, in x0_hat at t = {x0_hat}" in c.value for c in at.caption)
+    assert not any("near t = 0 the two noises differ most" in str(m.value).lower() for m in at.markdown)
 
 
 def test_the_measure_itself_on_a_few_digits():

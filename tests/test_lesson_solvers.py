@@ -62,6 +62,14 @@ def test_a_kept_film_is_what_the_page_would_make(solver):
     assert abs(last.x_prev.clamp(-1, 1) - film.final_tensor()).max() < 0.1
 
 
+def test_heuns_error_falls_faster_than_eulers_up_to_25_calls_and_no_faster_beyond():
+    """The page's answer, on the kept measure."""
+    rows = {r["calls"]: r for r in kept.measure("solvers_error", "mnist")["rows"]}
+    for a, b in ((5, 9), (9, 15), (15, 25)):
+        assert rows[a]["Heun"] / rows[b]["Heun"] > 1.1 * rows[a]["DDIM"] / rows[b]["DDIM"]
+    assert rows[25]["Heun"] / rows[51]["Heun"] < 1.05 * rows[25]["DDIM"] / rows[51]["DDIM"]
+
+
 def test_one_call_is_the_same_picture_by_every_solver():
     made = []
     for solver in solvers.SOLVERS:

@@ -46,7 +46,7 @@ def _noise(rows: Rows) -> dict:
 
 
 def _guidance(rows: Rows) -> dict:
-    low, high = at(rows, guidance_scale=1.0), at(rows, guidance_scale=3.0)
+    low, high = at(rows, guidance_scale=1.0), at(rows, guidance_scale=5.0)
     a, b = (r["diversity of features"] for r in (low, high))
     return {"low": low["accuracy"], "high": high["accuracy"], "a": a, "b": b, "most": rows[-1]["accuracy"]}
 
@@ -164,21 +164,21 @@ CLAIMS = (
     ),
     Claim(
         "sampling",
-        "More steps buy nothing that the judge sees: {a:.0%} read right at 5 steps, {b:.0%} at 50.",
+        "Beyond 20 steps the judge sees nothing more: {a:.0%} read right at 20, {b:.0%} at 50.",
         "tests/test_lesson_sampling.py::test_more_steps_buy_nothing_the_judge_sees_and_refine_only_without_fresh_noise",
         ("sampling", EMOJI),
-        lambda rows: {"a": at(rows, num_inference_steps=5)["accuracy"], "b": at(rows, num_inference_steps=50)["accuracy"]},
-        lambda f: abs(f["a"] - f["b"]) < 0.2,
+        lambda rows: {"a": at(rows, num_inference_steps=20)["accuracy"], "b": at(rows, num_inference_steps=50)["accuracy"]},
+        lambda f: 0.8 < min(f["a"], f["b"]) <= 1 and abs(f["a"] - f["b"]) < 0.1,
         mends="T9",
     ),
     Claim(
         "guidance",
-        "Guidance 3 is obeyed more than 1 ({low:.0%} to {high:.0%} read right) and varies less ({a:.2f} to {b:.2f} between features); "
-        "the strongest is obeyed less ({most:.0%}).",
-        "tests/test_lesson_guidance.py::test_guidance_buys_obedience_with_variety_and_too_much_of_it_loses_both",
+        "Up to guidance 5 the pictures of a prompt grow more alike ({a:.2f} at 1, {b:.2f} at 5 between features), and nearly all are read "
+        "right ({low:.0%}, {high:.0%}); of the strongest's fewer ({most:.0%}).",
+        "tests/test_lesson_guidance.py::test_guidance_makes_pictures_alike_and_too_much_of_it_burns_them",
         ("guidance", EMOJI),
         _guidance,
-        lambda f: f["low"] < f["high"] > f["most"] and f["b"] < f["a"],
+        lambda f: min(f["low"], f["high"]) > 0.8 and f["most"] < f["high"] - 0.2 and 0 < f["b"] < 0.9 * f["a"],
         mends="T6",
     ),
     Claim(
