@@ -64,7 +64,8 @@ export default function ({ data, parentElement }) {
     const from = e.clientX,
       value = Number(slider.value);
     stage.setPointerCapture(e.pointerId);
-    stage.onpointermove = (m) => m.pointerId === e.pointerId && to(value + (100 * (m.clientX - from)) / (0.8 * stage.clientWidth));
+    stage.onpointermove = (m) =>
+      m.pointerId === e.pointerId && to(value + (100 * (m.clientX - from)) / (0.8 * stage.clientWidth));
     stage.onpointerup = stage.onpointercancel = () => {
       stage.onpointermove = null;
     };

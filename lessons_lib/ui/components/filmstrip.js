@@ -179,7 +179,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const fill = () => {
     const here = header.thumbs.filter((i) => i < count() && frames[strip.tab][i]);
     const fit = header.row ? Math.max(4, Math.floor((thumbs.clientWidth || 600) / 52)) : here.length;
-    const at = here.filter((_, k) => k === 0 || Math.floor((k * (fit - 1)) / (here.length - 1)) !== Math.floor(((k - 1) * (fit - 1)) / (here.length - 1)));
+    const at = here.filter(
+      (_, k) =>
+        k === 0 || Math.floor((k * (fit - 1)) / (here.length - 1)) !== Math.floor(((k - 1) * (fit - 1)) / (here.length - 1)),
+    );
     thumbs.replaceChildren(
       ...at.map((i) => {
         const button = document.createElement("button"),
@@ -281,7 +284,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const [down, across] = header.cell;
   row().forEach((picture, i) => {
     const pictures = header.places[i];
-    picture.onclick = header.picks && pictures ? (e) => pick(e, picture, [pictures.length * (across + 1) - 1, down], header.cell) : null;
+    picture.onclick =
+      header.picks && pictures ? (e) => pick(e, picture, [pictures.length * (across + 1) - 1, down], header.cell) : null;
     picture.style.cursor = picture.onclick ? "crosshair" : "";
   });
   stage.onclick = (e) => {

@@ -85,10 +85,19 @@ function mixed({ x0, eps }, signal, noise) {
 
 function correlation_of(x0, xt) {
   const m = x0.length;
-  let sx = 0, sy = 0, sxx = 0, syy = 0, sxy = 0;
+  let sx = 0,
+    sy = 0,
+    sxx = 0,
+    syy = 0,
+    sxy = 0;
   for (let i = 0; i < m; i += 1) {
-    const a = x0[i], x = xt[i];
-    sx += a; sy += x; sxx += a * a; syy += x * x; sxy += a * x;
+    const a = x0[i],
+      x = xt[i];
+    sx += a;
+    sy += x;
+    sxx += a * a;
+    syy += x * x;
+    sxy += a * x;
   }
   const spread = Math.sqrt((sxx - (sx * sx) / m) * (syy - (sy * sy) / m));
   return spread > 0 ? (sxy - (sx * sy) / m) / spread : 0;
@@ -150,7 +159,15 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const a = here.alpha_bar[t];
     const bright = f(Math.sqrt(a));
     const xt = mixed(here, bright, f(Math.sqrt(1 - a)));
-    paint(canvas, blurred(xt.map((x) => f(x / bright)), header.shape, sigma), header.shape);
+    paint(
+      canvas,
+      blurred(
+        xt.map((x) => f(x / bright)),
+        header.shape,
+        sigma,
+      ),
+      header.shape,
+    );
     said(img, header.blur.caption.replace("{sigma}", sigma));
     Object.assign(canvas.dataset, { id, t, sigma, took: (performance.now() - started).toFixed(2) });
   };

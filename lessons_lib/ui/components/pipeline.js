@@ -45,7 +45,12 @@ export default function ({ data, parentElement }) {
     const done = at === last;
     const now = done ? "step" : MOMENTS[moment];
     const lesson = lessons[here % lessons.length];
-    put("noise", frames[here], here ? "a noisy picture" : "pure noise", here ? "what we have" : "pure noise: grains drawn by dice");
+    put(
+      "noise",
+      frames[here],
+      here ? "a noisy picture" : "pure noise",
+      here ? "what we have" : "pure noise: grains drawn by dice",
+    );
     put("answer", answers[here], "the noise that it sees", "its guess: the noise");
     put("step", frames[here + 1], "a little less noise", here + 1 === last ? "the picture" : "a little of that taken away");
     part("answer").classList.toggle("waits", !done && moment < 2);
@@ -68,7 +73,8 @@ export default function ({ data, parentElement }) {
       else item.firstChild.removeAttribute("aria-current");
     });
     range.value = String(at);
-    const where = at === 0 ? "pure noise" : done ? `after ${total} steps: the picture` : `after step ${index[at - 1] + 1} of ${total}`;
+    const where =
+      at === 0 ? "pure noise" : done ? `after ${total} steps: the picture` : `after step ${index[at - 1] + 1} of ${total}`;
     range.setAttribute("aria-valuetext", where);
     if (find(".where").textContent !== where) find(".where").textContent = where;
     find(".where").setAttribute("aria-live", state.plays ? "off" : "polite");

@@ -1,13 +1,28 @@
 // The plane in the browser: plays, listens, and tells the link. Its numbers come from plane_math.js, its settings from `data`.
 import {
-  DOTS, EDGE, HALF, MOST, bend, between, chance, decode, encode, landed, mixtureOf, mixtureOfDots, pastTheMiddle, spread, stops,
+  bend,
+  between,
+  chance,
+  DOTS,
+  decode,
+  EDGE,
+  encode,
+  HALF,
+  landed,
+  MOST,
+  mixtureOf,
+  mixtureOfDots,
+  pastTheMiddle,
+  spread,
+  stops,
   walk,
 } from "./plane_math.js";
 import { Picture, table } from "./plane_picture.js";
 
 const WALK_MS = 4000;
 const OWN = "your own";
-const LANGUAGES = { // what the arrows say
+const LANGUAGES = {
+  // what the arrows say
   score: "score: from here, which way p_t grows.",
   eps: "eps: the noise in each place; the score is -eps / noise level.",
   v: "v: signal times eps, minus noise times x0_hat.",
@@ -15,12 +30,17 @@ const LANGUAGES = { // what the arrows say
   x0_hat: "x0_hat: from here to the mean of the data it may come from.",
 };
 // sets what is not so already: at every frame most of the page stays as it is
-const put = (on, name, value) => { if (on[name] !== value) on[name] = value; };
+const put = (on, name, value) => {
+  if (on[name] !== value) on[name] = value;
+};
 const planes = new WeakMap(); // what stands where, so that a rerun of the page starts nothing anew
 
 export default function ({ data, parentElement, setStateValue }) {
   let plane = planes.get(parentElement);
-  if (!plane) planes.set(parentElement, (plane = new Plane(parentElement, data)));
+  if (!plane) {
+    plane = new Plane(parentElement, data);
+    planes.set(parentElement, plane);
+  }
   plane.tellServer = (view) => setStateValue("view", view);
   plane.given(data);
   return () => {
@@ -81,7 +101,8 @@ class Plane {
     const link = `${this.query(data.view)} ${data.linked}`;
     if (this.view && (data.mine || link === this.shown)) return this.redraw();
     this.shown = link;
-    const { at, ...view } = data.view, plays = at === 0;
+    const { at, ...view } = data.view,
+      plays = at === 0;
     this.claim = data.claims.findIndex((claim) => this.query(this.viewOf(claim, view)) === this.query(data.view));
     this.set(view, plays && this.still.matches ? 1 : at);
     if (plays && !this.still.matches) this.play();
@@ -91,7 +112,8 @@ class Plane {
   // ---- settings ----
 
   set(view, at = this.at) {
-    const old = this.view ?? {}, changed = (...names) => names.some((n) => String(old[n]) !== String(view[n]));
+    const old = this.view ?? {},
+      changed = (...names) => names.some((n) => String(old[n]) !== String(view[n]));
     this.view = view;
     const anew = changed("data", "dots");
     if (anew) this.mix = view.data === OWN ? mixtureOfDots(decode(view.dots)) : mixtureOf(this.data.presets[view.data]);
@@ -122,7 +144,9 @@ class Plane {
     this.ends = Array.from({ length: DOTS }, (_, p) => landed(this.mix, last[2 * p], last[2 * p + 1]));
   }
 
-  last() { return this.path.subarray((this.stops.length - 1) * DOTS * 2); }
+  last() {
+    return this.path.subarray((this.stops.length - 1) * DOTS * 2);
+  }
 
   // a claim's whole view: what it does not say is at its default, but for the seed and what the link locks
   viewOf(claim, now) {
@@ -187,7 +211,8 @@ class Plane {
   }
 
   step(direction = 1) {
-    const n = this.view.num_inference_steps, from = this.goal ?? this.at;
+    const n = this.view.num_inference_steps,
+      from = this.goal ?? this.at;
     if (this.playing) this.pause();
     const goal = (direction > 0 ? Math.floor(from * n + 1e-6) + 1 : Math.ceil(from * n - 1e-6) - 1) / n;
     if (this.still.matches) {
@@ -215,7 +240,8 @@ class Plane {
   }
 
   tickToGoal(passed) {
-    const left = this.goal - this.at, most = Math.max(passed / 250 / this.view.num_inference_steps, passed / 12000);
+    const left = this.goal - this.at,
+      most = Math.max(passed / 250 / this.view.num_inference_steps, passed / 12000);
     if (Math.abs(left) > most) {
       this.to(this.at + Math.sign(left) * most);
       return true;
@@ -249,31 +275,38 @@ class Plane {
   // ---- controls ----
 
   makeClaims() {
-    this.$(".claims").replaceChildren(...this.data.claims.map((claim, i) => {
-      const item = document.createElement("li"), link = document.createElement("a"), answer = document.createElement("p");
-      link.textContent = claim.question;
-      answer.textContent = claim.answer;
-      answer.hidden = true;
-      link.onclick = (e) => {
-        if (e.ctrlKey || e.metaKey || e.shiftKey || e.button) return; // into a new tab
-        e.preventDefault();
-        this.claim = i;
-        this.set(this.viewOf(claim, this.view), 0);
-        this.play();
-        this.write();
-      };
-      item.append(link, answer);
-      return item;
-    }));
+    this.$(".claims").replaceChildren(
+      ...this.data.claims.map((claim, i) => {
+        const item = document.createElement("li"),
+          link = document.createElement("a"),
+          answer = document.createElement("p");
+        link.textContent = claim.question;
+        answer.textContent = claim.answer;
+        answer.hidden = true;
+        link.onclick = (e) => {
+          if (e.ctrlKey || e.metaKey || e.shiftKey || e.button) return; // into a new tab
+          e.preventDefault();
+          this.claim = i;
+          this.set(this.viewOf(claim, this.view), 0);
+          this.play();
+          this.write();
+        };
+        item.append(link, answer);
+        return item;
+      }),
+    );
   }
 
   link() {
-    this.$$(".claims a").forEach((a, i) => { a.href = this.address(this.viewOf(this.data.claims[i], this.view)); });
+    this.$$(".claims a").forEach((a, i) => {
+      a.href = this.address(this.viewOf(this.data.claims[i], this.view));
+    });
   }
 
   listenToKnobs() {
     for (const knob of this.$$(".knobs [data-name]")) {
-      const name = knob.dataset.name, select = knob.querySelector("select");
+      const name = knob.dataset.name,
+        select = knob.querySelector("select");
       knob.title = name === "interval" ? "low, high" : name;
       if (select) {
         select.replaceChildren(...Object.entries(this.data.options[name]).map(([value, words]) => new Option(words, value)));
@@ -281,7 +314,8 @@ class Plane {
       }
       for (const input of knob.querySelectorAll("input")) {
         input.oninput = () => {
-          const value = Number(input.value), { low, high } = this.view;
+          const value = Number(input.value),
+            { low, high } = this.view;
           if (input.dataset.end === "low") this.change({ low: value, high: Math.max(value, high) });
           else if (input.dataset.end === "high") this.change({ low: Math.min(value, low), high: value });
           else this.change({ [name]: value });
@@ -299,14 +333,21 @@ class Plane {
 
   // every control as the view has it; what has no effect now cannot be set
   show() {
-    const view = this.view, straight = view.walk === "straight", guided = view.label !== "any" && !straight;
+    const view = this.view,
+      straight = view.walk === "straight",
+      guided = view.label !== "any" && !straight;
     const idle = {
-      num_inference_steps: straight, eta: view.walk !== "diffusion", shared: straight,
-      guidance_scale: !guided, interval: !guided || view.guidance_scale === 1,
+      num_inference_steps: straight,
+      eta: view.walk !== "diffusion",
+      shared: straight,
+      guidance_scale: !guided,
+      interval: !guided || view.guidance_scale === 1,
     };
     for (const knob of this.$$(".knobs [data-name]")) {
-      const name = knob.dataset.name, names = name === "interval" ? [name, "low", "high"] : [name];
-      const off = Boolean(idle[name]) || names.some((n) => this.data.lock.includes(n)), output = knob.querySelector("output");
+      const name = knob.dataset.name,
+        names = name === "interval" ? [name, "low", "high"] : [name];
+      const off = Boolean(idle[name]) || names.some((n) => this.data.lock.includes(n)),
+        output = knob.querySelector("output");
       knob.classList.toggle("off", off);
       if (knob.role === "group") knob.ariaDisabled = off; // a label needs none: its input says it
       for (const input of knob.querySelectorAll("input, select")) {
@@ -320,15 +361,19 @@ class Plane {
     this.$(".pen").hidden = view.data !== OWN;
     this.$(".picture").classList.toggle("drawing", view.data === OWN);
     this.$(".again").disabled = this.data.lock.includes("seed");
-    this.$$(".claims li").forEach((item, i) => { // none that would change what is locked
-      item.hidden = Object.entries(this.data.claims[i].view).some(([name, v]) => this.data.lock.includes(name) && view[name] !== v);
+    this.$$(".claims li").forEach((item, i) => {
+      // none that would change what is locked
+      item.hidden = Object.entries(this.data.claims[i].view).some(
+        ([name, v]) => this.data.lock.includes(name) && view[name] !== v,
+      );
       item.firstChild.setAttribute("aria-current", i === this.claim);
     });
     this.link();
   }
 
   listenToBar() {
-    const slow = this.$(".slow"), time = this.$(".time input");
+    const slow = this.$(".slow"),
+      time = this.$(".time input");
     this.$(".play").onclick = () => {
       this.acted = true;
       if (this.playing) this.pause();
@@ -336,7 +381,9 @@ class Plane {
     };
     this.$(".step").onclick = () => this.step();
     this.$(".again").onclick = () => this.change({ seed: this.view.seed + 1 });
-    slow.onclick = () => { slow.ariaPressed = slow.ariaPressed !== "true"; };
+    slow.onclick = () => {
+      slow.ariaPressed = slow.ariaPressed !== "true";
+    };
     time.oninput = () => {
       if (this.playing) this.pause();
       this.goal = null;
@@ -347,13 +394,20 @@ class Plane {
 
   listenToKeys() {
     this.root.onkeydown = (e) => this.key(e);
-    document.addEventListener("keydown", (e) => { // nothing has the focus
-      if (e.target === document.body && e.key === " " && this.canvas.checkVisibility()) this.key(e);
-    }, { signal: this.stopped.signal });
+    document.addEventListener(
+      "keydown",
+      (e) => {
+        // nothing has the focus
+        if (e.target === document.body && e.key === " " && this.canvas.checkVisibility()) this.key(e);
+      },
+      { signal: this.stopped.signal },
+    );
   }
 
   key(e) {
-    const on = e.composedPath()[0], step = { ArrowRight: 1, ArrowLeft: -1 }[e.key], end = { Home: 0, End: 1 }[e.key];
+    const on = e.composedPath()[0],
+      step = { ArrowRight: 1, ArrowLeft: -1 }[e.key],
+      end = { Home: 0, End: 1 }[e.key];
     if (e.ctrlKey || e.metaKey || e.altKey || on.tagName === "SELECT") return;
     if (e.key === " " && on.tagName !== "BUTTON" && on.tagName !== "A") this.step();
     else if (e.key === "p" || e.key === "P") this.$(".play").click();
@@ -368,7 +422,9 @@ class Plane {
 
   // ---- the marked dot's start, and drawn dots ----
 
-  first() { return [this.noise.first[0], this.noise.first[1]]; }
+  first() {
+    return [this.noise.first[0], this.noise.first[1]];
+  }
 
   move(x, y) {
     const within = (v, most) => +Math.min(most, Math.max(-most, v)).toFixed(2);
@@ -376,7 +432,9 @@ class Plane {
   }
 
   moveByKey({ key, shiftKey }) {
-    const far = shiftKey ? 0.5 : 0.1, [x, y] = this.first(), on = (name) => (key === `Arrow${name}` ? far : 0);
+    const far = shiftKey ? 0.5 : 0.1,
+      [x, y] = this.first(),
+      on = (name) => (key === `Arrow${name}` ? far : 0);
     this.move(x + on("Right") - on("Left"), y + on("Up") - on("Down"));
   }
 
@@ -394,11 +452,14 @@ class Plane {
       this.dragged = true;
       ring.onpointermove = (m) => m.pointerId === e.pointerId && this.move(...this.place(m));
     };
-    ring.onpointerup = ring.onpointercancel = () => { ring.onpointermove = null; };
+    ring.onpointerup = ring.onpointercancel = () => {
+      ring.onpointermove = null;
+    };
   }
 
   listenToPen() {
-    const pens = this.$$("[data-pen]"), { canvas } = this;
+    const pens = this.$$("[data-pen]"),
+      { canvas } = this;
     for (const pen of pens) {
       pen.onclick = () => {
         this.pen = pen.dataset.pen;
@@ -412,11 +473,15 @@ class Plane {
       canvas.onpointermove = (m) => m.pointerId === e.pointerId && this.drawDot(...this.place(m));
       this.drawDot(...this.place(e));
     };
-    canvas.onpointerup = canvas.onpointercancel = () => { canvas.onpointermove = null; };
+    canvas.onpointerup = canvas.onpointercancel = () => {
+      canvas.onpointermove = null;
+    };
   }
 
   drawDot(x, y) {
-    const dots = decode(this.view.dots), near = dots.filter((d) => Math.hypot(d.x - x, d.y - y) < 0.2), free = !near.length;
+    const dots = decode(this.view.dots),
+      near = dots.filter((d) => Math.hypot(d.x - x, d.y - y) < 0.2),
+      free = !near.length;
     let drawn;
     if (this.pen === "rub") drawn = dots.filter((d) => !near.includes(d));
     else if (free && dots.length < MOST && Math.abs(x) < EDGE) drawn = [...dots, { x, y, label: this.pen === "A" ? 0 : 1 }];
@@ -429,7 +494,8 @@ class Plane {
 
   // as high as what is left of the screen, so that picture and controls are seen together
   fit() {
-    const box = this.$(".picture"), main = (this.root.getRootNode().host ?? this.root).closest("[data-testid=stMain]");
+    const box = this.$(".picture"),
+      main = (this.root.getRootNode().host ?? this.root).closest("[data-testid=stMain]");
     const top = this.root.getBoundingClientRect().top + (main?.scrollTop ?? 0);
     const below = this.$(".stage").offsetHeight - box.offsetHeight;
     box.style.setProperty("--room", `${Math.floor(window.innerHeight - top - below - 6)}px`);
@@ -441,9 +507,11 @@ class Plane {
 
   draw() {
     if (!this.picture.w) return;
-    const { view, mix, path, stops: way, ends, at } = this, scene = { view, mix, path, stops: way, ends, at };
+    const { view, mix, path, stops: way, ends, at } = this,
+      scene = { view, mix, path, stops: way, ends, at };
     if (path) {
-      const n = way.length - 1, i = Math.min(n - 1, Math.floor(at * n));
+      const n = way.length - 1,
+        i = Math.min(n - 1, Math.floor(at * n));
       scene.now = between(view, table, way[i].t, way[i + 1].t, at * n - i);
     }
     this.picture.draw(scene);
@@ -452,15 +520,25 @@ class Plane {
   }
 
   drawRing() {
-    const ring = this.$(".ring"), [x, y] = this.picture.pixel(...this.first());
+    const ring = this.$(".ring"),
+      [x, y] = this.picture.pixel(...this.first());
     put(ring, "hidden", !this.path);
     put(ring.style, "transform", `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)`);
     if (!this.dragged) put(ring.dataset, "say", this.view.shared === "first noise" ? "all start here: drag me" : "drag me");
-    put(ring, "ariaLabel", `start of the marked dot, at ${this.first().map((v) => v.toFixed(2)).join(", ")}`);
+    put(
+      ring,
+      "ariaLabel",
+      `start of the marked dot, at ${this.first()
+        .map((v) => v.toFixed(2))
+        .join(", ")}`,
+    );
   }
 
   say(now) {
-    const { view, at } = this, n = view.num_inference_steps, diffusion = view.walk === "diffusion", f = (v) => v.toFixed(2);
+    const { view, at } = this,
+      n = view.num_inference_steps,
+      diffusion = view.walk === "diffusion",
+      f = (v) => v.toFixed(2);
     if (!now) {
       put(this.$(".level"), "textContent", "Draw some dots: they are the data.");
       this.tell("No data, no walk.");
@@ -471,7 +549,9 @@ class Plane {
     const [data, noise] = diffusion ? ["x_0", "eps"] : ["x_1", "x_0"];
     put(this.$(".level"), "textContent", `${t}: x_t = ${f(now.signal)} ${data} + ${f(now.noise)} ${noise}`);
     put(this.$(".time input"), "ariaValueText", `${t}, step ${Math.floor(at * n + 1e-6)} of ${n}`);
-    this.$$(".claims p").forEach((p, i) => put(p, "hidden", i !== this.claim || at < 1));
+    this.$$(".claims p").forEach((p, i) => {
+      put(p, "hidden", i !== this.claim || at < 1);
+    });
     this.tell(at < 1 ? this.midway() : this.landings());
     const place = this.playing ? "on their way from noise to data" : t; // one name for the whole way: it is read aloud
     put(this.canvas, "ariaLabel", `${DOTS} dots in the plane, ${place}. ${this.$(".seen").textContent}`);
@@ -489,9 +569,13 @@ class Plane {
   }
 
   landings() {
-    const { mix, view } = this, counts = Array.from({ length: mix.blobs }, () => 0), last = this.last(), more = [];
+    const { mix, view } = this,
+      counts = Array.from({ length: mix.blobs }, () => 0),
+      last = this.last(),
+      more = [];
     for (const blob of this.ends) counts[blob] += 1;
-    const names = mix.blobs > 2 ? ["A, top", "A, bottom", "B, top", "B, bottom"] : ["A", "B"], { hues } = this.picture;
+    const names = mix.blobs > 2 ? ["A, top", "A, bottom", "B, top", "B, bottom"] : ["A", "B"],
+      { hues } = this.picture;
     const places = counts.map((count, b) => `<i style="color:${hues[this.picture.hue(b)]}">&#9679;</i> ${names[b]} ${count}`);
     if (spread(last) < 0.05) more.push("all on one spot");
     const longer = 100 * bend(this.path);

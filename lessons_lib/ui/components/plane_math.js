@@ -24,7 +24,8 @@ export function cosine(T = 1000, maxBeta = 0.999) {
 // alpha_bar at t from T - 1 to -1, the clean end; between two timesteps on the line that joins them
 export function alphaBar(table, t) {
   const at = (k) => (k < 0 ? 1 : table[k]);
-  const low = Math.floor(t), share = t - low;
+  const low = Math.floor(t),
+    share = t - low;
   return share ? (1 - share) * at(low) + share * at(low + 1) : at(low);
 }
 
@@ -48,7 +49,8 @@ export function normals(seed, stream, count) {
   for (let i = 0; i < 4; i++) uniform();
   const out = new Float64Array(count);
   for (let i = 0; i < count; i += 2) {
-    const r = Math.sqrt(-2 * Math.log(1 - uniform())), angle = 2 * Math.PI * uniform();
+    const r = Math.sqrt(-2 * Math.log(1 - uniform())),
+      angle = 2 * Math.PI * uniform();
     out[i] = r * Math.cos(angle);
     if (i + 1 < count) out[i + 1] = r * Math.sin(angle);
   }
@@ -93,8 +95,11 @@ export function mixtureOfDots(dots) {
   const of = [0, 1].map((label) => dots.filter((d) => d.label === label).length);
   const share = of[0] && of[1] ? 0.5 : 1;
   return mixtureOf({
-    means: dots.map((d) => [d.x, d.y]), stds: dots.map(() => DRAWN_STD), weights: dots.map((d) => share / of[d.label]),
-    labels: dots.map((d) => d.label), blobs: dots.map((d) => d.label),
+    means: dots.map((d) => [d.x, d.y]),
+    stds: dots.map(() => DRAWN_STD),
+    weights: dots.map((d) => share / of[d.label]),
+    labels: dots.map((d) => d.label),
+    blobs: dots.map((d) => d.label),
   });
 }
 
@@ -102,7 +107,9 @@ export function mixtureOfDots(dots) {
 
 // what all points of one noise level share
 export function knownOf(mix, signal, noise) {
-  const variance = new Float64Array(mix.size), gain = new Float64Array(mix.size), offset = new Float64Array(mix.size);
+  const variance = new Float64Array(mix.size),
+    gain = new Float64Array(mix.size),
+    offset = new Float64Array(mix.size);
   for (let k = 0; k < mix.size; k++) {
     variance[k] = (signal * mix.std[k]) ** 2 + noise ** 2;
     gain[k] = (signal * mix.std[k] ** 2) / variance[k];
@@ -115,15 +122,25 @@ export function knownOf(mix, signal, noise) {
 // Gaussian is. Returns log p of the point, up to what all points have in common.
 export function clean(known, x, y, label, out, at = 0) {
   const { mix, signal, variance, gain, offset, r } = known;
-  let most = -Infinity, sum = 0, sx = 0, sy = 0;
+  let most = -Infinity,
+    sum = 0,
+    sx = 0,
+    sy = 0;
   for (let k = 0; k < mix.size; k++) {
-    if (label >= 0 && mix.label[k] !== label) { r[k] = -Infinity; continue; }
-    const dx = x - signal * mix.x[k], dy = y - signal * mix.y[k];
+    if (label >= 0 && mix.label[k] !== label) {
+      r[k] = -Infinity;
+      continue;
+    }
+    const dx = x - signal * mix.x[k],
+      dy = y - signal * mix.y[k];
     r[k] = offset[k] - (dx * dx + dy * dy) / (2 * variance[k]);
     if (r[k] > most) most = r[k];
   }
   for (let k = 0; k < mix.size; k++) {
-    if (r[k] < most - 60) { r[k] = 0; continue; } // below 1e-26 of the likeliest
+    if (r[k] < most - 60) {
+      r[k] = 0;
+      continue;
+    } // below 1e-26 of the likeliest
     r[k] = Math.exp(r[k] - most);
     sum += r[k];
     sx += r[k] * (mix.x[k] + gain[k] * (x - signal * mix.x[k]));
@@ -138,7 +155,10 @@ export function clean(known, x, y, label, out, at = 0) {
 // the answer that a view's walk goes by: of all data, of one class, or guided. asked: [x0_hat of all, x0_hat of the class]
 export function guess(known, x, y, view, level, asked, out) {
   const label = view.label === "A" ? 0 : view.label === "B" ? 1 : -1;
-  if (label < 0) { clean(known, x, y, -1, out); return out; }
+  if (label < 0) {
+    clean(known, x, y, -1, out);
+    return out;
+  }
   clean(known, x, y, label, out);
   if (view.guidance_scale === 1 || level < view.low || level > view.high) return out;
   clean(known, x, y, -1, asked);
@@ -149,7 +169,9 @@ export function guess(known, x, y, view, level, asked, out) {
 
 // one answer in five languages, at x0_hat = (hx, hy): [x, y] of the arrow called `name`
 export function arrow(name, x, y, signal, noise, hx, hy) {
-  const s = Math.max(noise, 1e-3), ex = (x - signal * hx) / s, ey = (y - signal * hy) / s;
+  const s = Math.max(noise, 1e-3),
+    ex = (x - signal * hx) / s,
+    ey = (y - signal * hy) / s;
   if (name === "score") return [-ex / s, -ey / s];
   if (name === "eps") return [ex, ey];
   if (name === "v") return [signal * ex - noise * hx, signal * ey - noise * hy];
@@ -177,19 +199,26 @@ export function between(view, table, t, next, share) {
 
 // all that chance decides: first noise, noise on the way, and the point of the data where each straight path ends
 export function chance(mix, view) {
-  const n = view.num_inference_steps, first = normals(view.seed, 0, 2 * DOTS), fresh = [];
+  const n = view.num_inference_steps,
+    first = normals(view.seed, 0, 2 * DOTS),
+    fresh = [];
   for (let i = 0; i < n; i++) fresh.push(normals(view.seed, i + 2, 2 * DOTS));
-  if (view.ring) { first[0] = view.ring[0]; first[1] = view.ring[1]; }
+  if (view.ring) {
+    first[0] = view.ring[0];
+    first[1] = view.ring[1];
+  }
   return { first, fresh, goals: goals(mix, view) };
 }
 
 function goals(mix, view) {
-  const draws = normals(view.seed, 1, 4 * DOTS), out = new Float64Array(2 * DOTS);
+  const draws = normals(view.seed, 1, 4 * DOTS),
+    out = new Float64Array(2 * DOTS);
   const label = view.label === "A" ? 0 : view.label === "B" ? 1 : -1;
   let total = 0;
   for (let k = 0; k < mix.size; k++) if (label < 0 || mix.label[k] === label) total += mix.weight[k];
   for (let p = 0; p < DOTS; p++) {
-    let left = total * (1 - Math.exp(-(draws[4 * p] ** 2 + draws[4 * p + 1] ** 2) / 2)), k = 0; // uniform in [0, total)
+    let left = total * (1 - Math.exp(-(draws[4 * p] ** 2 + draws[4 * p + 1] ** 2) / 2)),
+      k = 0; // uniform in [0, total)
     for (let j = 0; j < mix.size; j++) {
       if (label >= 0 && mix.label[j] !== label) continue;
       k = j;
@@ -204,7 +233,10 @@ function goals(mix, view) {
 
 // The paths of dots `from` to `to`: path[(i * DOTS + p) * 2] is the x of dot p after i steps. Written into `path` if given.
 export function walk(mix, view, table, noise, path, from = 0, to = DOTS) {
-  const way = stops(view, table), n = way.length - 1, asked = [0, 0], hat = [0, 0];
+  const way = stops(view, table),
+    n = way.length - 1,
+    asked = [0, 0],
+    hat = [0, 0];
   path ??= new Float64Array((n + 1) * DOTS * 2);
   for (let p = from; p < to; p++) {
     const q = view.shared === "first noise" ? 0 : p;
@@ -212,23 +244,30 @@ export function walk(mix, view, table, noise, path, from = 0, to = DOTS) {
     path[2 * p + 1] = noise.first[2 * q + 1];
   }
   for (let i = 0; i < n; i++) {
-    const here = way[i], next = way[i + 1], known = knownOf(mix, here.signal, here.noise);
+    const here = way[i],
+      next = way[i + 1],
+      known = knownOf(mix, here.signal, here.noise);
     for (let p = from; p < to; p++) {
-      const now = (i * DOTS + p) * 2, then = now + 2 * DOTS, x = path[now], y = path[now + 1];
+      const now = (i * DOTS + p) * 2,
+        then = now + 2 * DOTS,
+        x = path[now],
+        y = path[now + 1];
       if (view.walk === "straight") {
         path[then] = (1 - next.t) * path[2 * p] + next.t * noise.goals[2 * p];
         path[then + 1] = (1 - next.t) * path[2 * p + 1] + next.t * noise.goals[2 * p + 1];
         continue;
       }
       guess(known, x, y, view, here.level, asked, hat);
-      const ex = (x - here.signal * hat[0]) / here.noise, ey = (y - here.signal * hat[1]) / here.noise;
+      const ex = (x - here.signal * hat[0]) / here.noise,
+        ey = (y - here.signal * hat[1]) / here.noise;
       if (view.walk === "flow") {
         path[then] = x + (next.t - here.t) * (hat[0] - ex);
         path[then + 1] = y + (next.t - here.t) * (hat[1] - ey);
         continue;
       }
       const std = i === n - 1 ? 0 : view.eta * Math.sqrt(posteriorVariance(here, next));
-      const along = Math.sqrt(Math.max(next.noise ** 2 - std ** 2, 0)), z = view.shared === "fresh noise" ? 0 : 2 * p;
+      const along = Math.sqrt(Math.max(next.noise ** 2 - std ** 2, 0)),
+        z = view.shared === "fresh noise" ? 0 : 2 * p;
       path[then] = next.signal * hat[0] + along * ex + std * noise.fresh[i][z];
       path[then + 1] = next.signal * hat[1] + along * ey + std * noise.fresh[i][z + 1];
     }
@@ -245,20 +284,26 @@ function posteriorVariance(here, next) {
 
 // the blob that a clean point most likely belongs to
 export function landed(mix, x, y) {
-  let best = 0, most = -Infinity;
+  let best = 0,
+    most = -Infinity;
   for (let k = 0; k < mix.size; k++) {
     const v = mix.std[k] ** 2;
     const log = Math.log(mix.weight[k]) - Math.log(v) - ((x - mix.x[k]) ** 2 + (y - mix.y[k]) ** 2) / (2 * v);
-    if (log > most) { most = log; best = mix.blob[k]; }
+    if (log > most) {
+      most = log;
+      best = mix.blob[k];
+    }
   }
   return best;
 }
 
 export function bend(path) {
   const n = path.length / (2 * DOTS) - 1;
-  let along = 0, straight = 0;
+  let along = 0,
+    straight = 0;
   for (let p = 0; p < DOTS; p++) {
-    const at = (i) => (i * DOTS + p) * 2, end = at(n);
+    const at = (i) => (i * DOTS + p) * 2,
+      end = at(n);
     for (let i = 0; i < n; i++) along += Math.hypot(path[at(i + 1)] - path[at(i)], path[at(i + 1) + 1] - path[at(i) + 1]);
     straight += Math.hypot(path[end] - path[2 * p], path[end + 1] - path[2 * p + 1]);
   }
@@ -266,23 +311,38 @@ export function bend(path) {
 }
 
 export function spread(ends) {
-  let x = 0, y = 0, sum = 0;
+  let x = 0,
+    y = 0,
+    sum = 0;
   const n = ends.length / 2;
-  for (let p = 0; p < n; p++) { x += ends[2 * p] / n; y += ends[2 * p + 1] / n; }
+  for (let p = 0; p < n; p++) {
+    x += ends[2 * p] / n;
+    y += ends[2 * p + 1] / n;
+  }
   for (let p = 0; p < n; p++) sum += (ends[2 * p] - x) ** 2 + (ends[2 * p + 1] - y) ** 2;
   return Math.sqrt(sum / n);
 }
 
 export function pastTheMiddle(mix, ends, label) {
   const middle = [0, 1].map((c) => {
-    let w = 0, x = 0, y = 0;
+    let w = 0,
+      x = 0,
+      y = 0;
     for (let k = 0; k < mix.size; k++)
-      if (mix.label[k] === c) { w += mix.weight[k]; x += mix.weight[k] * mix.x[k]; y += mix.weight[k] * mix.y[k]; }
+      if (mix.label[k] === c) {
+        w += mix.weight[k];
+        x += mix.weight[k] * mix.x[k];
+        y += mix.weight[k] * mix.y[k];
+      }
     return { x: x / w, y: y / w, w };
   });
-  const mine = middle[label], dx = mine.x - middle[1 - label].x, dy = mine.y - middle[1 - label].y;
-  const long = Math.hypot(dx, dy), along = (x, y) => ((x - mine.x) * dx + (y - mine.y) * dy) / long;
-  let variance = 0, sum = 0;
+  const mine = middle[label],
+    dx = mine.x - middle[1 - label].x,
+    dy = mine.y - middle[1 - label].y;
+  const long = Math.hypot(dx, dy),
+    along = (x, y) => ((x - mine.x) * dx + (y - mine.y) * dy) / long;
+  let variance = 0,
+    sum = 0;
   for (let k = 0; k < mix.size; k++)
     if (mix.label[k] === label) variance += (mix.weight[k] / mine.w) * (mix.std[k] ** 2 + along(mix.x[k], mix.y[k]) ** 2);
   for (let p = 0; p < ends.length / 2; p++) sum += along(ends[2 * p], ends[2 * p + 1]);
@@ -296,9 +356,16 @@ export function density(mix, signal, noise, wide, nx, ny, out) {
   for (let b = 0; b < mix.blobs; b++) out[b].fill(0, 0, nx * ny);
   const row = new Float64Array(nx);
   for (let k = 0; k < mix.size; k++) {
-    const v = (signal * mix.std[k]) ** 2 + noise ** 2, field = out[mix.blob[k]], mx = signal * mix.x[k], my = signal * mix.y[k];
+    const v = (signal * mix.std[k]) ** 2 + noise ** 2,
+      field = out[mix.blob[k]],
+      mx = signal * mix.x[k],
+      my = signal * mix.y[k];
     for (let i = 0; i < nx; i++) row[i] = Math.exp(-((((2 * i + 1) / nx - 1) * wide - mx) ** 2) / (2 * v));
-    const first = Math.max(0, row.findIndex((r) => r > 1e-7)), last = row.findLastIndex((r) => r > 1e-7);
+    const first = Math.max(
+        0,
+        row.findIndex((r) => r > 1e-7),
+      ),
+      last = row.findLastIndex((r) => r > 1e-7);
     for (let j = 0; j < ny; j++) {
       const c = (mix.weight[k] / v) * Math.exp(-(((1 - (2 * j + 1) / ny) * HALF - my) ** 2) / (2 * v));
       if (c < 1e-7) continue;
@@ -319,13 +386,16 @@ export function contour(field, nx, ny, level, out = []) {
   const cut = (a, b) => (level - a) / (b - a);
   for (let j = 0; j < ny - 1; j++) {
     for (let i = 0, at = j * nx; i < nx - 1; i++, at++) {
-      const a = field[at], b = field[at + 1], c = field[at + nx + 1], d = field[at + nx];
+      const a = field[at],
+        b = field[at + 1],
+        c = field[at + nx + 1],
+        d = field[at + nx];
       const which = (a > level) | ((b > level) << 1) | ((c > level) << 2) | ((d > level) << 3);
       if (which === 0 || which === 15) continue;
-      if ((a > level) !== (b > level)) out.push(i + cut(a, b), j);
-      if ((b > level) !== (c > level)) out.push(i + 1, j + cut(b, c));
-      if ((d > level) !== (c > level)) out.push(i + cut(d, c), j + 1);
-      if ((a > level) !== (d > level)) out.push(i, j + cut(a, d));
+      if (a > level !== b > level) out.push(i + cut(a, b), j);
+      if (b > level !== c > level) out.push(i + 1, j + cut(b, c));
+      if (d > level !== c > level) out.push(i + cut(d, c), j + 1);
+      if (a > level !== d > level) out.push(i, j + cut(a, d));
     }
   }
   return out;

@@ -1,7 +1,5 @@
 // The canvas of the plane: p_t as a haze with lines of equal height, the arrows, the dots, their paths, and the marked dot.
-import {
-  DOTS, HALF, arrow, clean, contour, cosine, density, guess, knownOf,
-} from "./plane_math.js";
+import { arrow, clean, contour, cosine, DOTS, density, guess, HALF, knownOf } from "./plane_math.js";
 
 const TAIL = 0.12; // of the walk, drawn behind every dot
 const PATHS = 60; // dots whose whole paths are drawn
@@ -30,13 +28,15 @@ export class Picture {
   paper(nx, ny) {
     const canvas = document.createElement("canvas");
     Object.assign(canvas, { width: nx, height: ny });
-    const ctx = canvas.getContext("2d"), fields = Array.from({ length: 4 }, () => new Float32Array(nx * ny));
+    const ctx = canvas.getContext("2d"),
+      fields = Array.from({ length: 4 }, () => new Float32Array(nx * ny));
     return { nx, ny, canvas, ctx, image: ctx.createImageData(nx, ny), fields, sum: new Float32Array(nx * ny) };
   }
 
   // the page's colours, light or dark
   colours() {
-    const style = getComputedStyle(this.root), of = (name) => style.getPropertyValue(name).trim();
+    const style = getComputedStyle(this.root),
+      of = (name) => style.getPropertyValue(name).trim();
     this.ground = of("--st-background-color");
     this.ink = of("--st-text-color");
     this.root.classList.toggle("dark", this.rgb(this.ground).reduce((a, b) => a + b) < 384);
@@ -50,20 +50,33 @@ export class Picture {
     this.ctx.fillStyle = colour || "#fff"; // the canvas knows every way to write a colour and gives back two
     const known = this.ctx.fillStyle;
     if (known.startsWith("#")) return [1, 3, 5].map((i) => parseInt(known.slice(i, i + 2), 16));
-    return known.match(/[\d.]+/g).slice(0, 3).map(Number);
+    return known
+      .match(/[\d.]+/g)
+      .slice(0, 3)
+      .map(Number);
   }
 
   // of two blobs A's and B's; of four A's two, then B's two
-  hue(blob) { return this.scene.mix.blobs > 2 ? blob : 2 * blob; }
+  hue(blob) {
+    return this.scene.mix.blobs > 2 ? blob : 2 * blob;
+  }
 
-  pixel(x, y) { return [this.w / 2 + x * this.scale, this.h / 2 - y * this.scale]; }
+  pixel(x, y) {
+    return [this.w / 2 + x * this.scale, this.h / 2 - y * this.scale];
+  }
 
-  point(px, py) { return [(px - this.w / 2) / this.scale, (this.h / 2 - py) / this.scale]; }
+  point(px, py) {
+    return [(px - this.w / 2) / this.scale, (this.h / 2 - py) / this.scale];
+  }
 
   // where a dot is at a share of the way, in pixels, into out
   dot(p, at, out) {
-    const { path, stops } = this.scene, n = stops.length - 1, i = Math.min(n - 1, Math.floor(at * n)), f = at * n - i;
-    const a = (i * DOTS + p) * 2, b = a + 2 * DOTS;
+    const { path, stops } = this.scene,
+      n = stops.length - 1,
+      i = Math.min(n - 1, Math.floor(at * n)),
+      f = at * n - i;
+    const a = (i * DOTS + p) * 2,
+      b = a + 2 * DOTS;
     out[0] = this.w / 2 + (path[a] + f * (path[b] - path[a])) * this.scale;
     out[1] = this.h / 2 - (path[a + 1] + f * (path[b + 1] - path[a + 1])) * this.scale;
     return out;
@@ -88,14 +101,21 @@ export class Picture {
   }
 
   drawHaze() {
-    const { mix, now } = this.scene, narrowest = Math.hypot(now.signal * Math.min(...mix.std), now.noise);
+    const { mix, now } = this.scene,
+      narrowest = Math.hypot(now.signal * Math.min(...mix.std), now.noise);
     const paper = this.papers.find(({ ny }) => ny * narrowest > 4 * 2 * HALF) ?? this.papers.at(-1);
-    const { nx, ny, fields, sum, image } = paper, pixels = image.data, hues = fields.map((_, k) => this.rgbs[this.hue(k)]);
+    const { nx, ny, fields, sum, image } = paper,
+      pixels = image.data,
+      hues = fields.map((_, k) => this.rgbs[this.hue(k)]);
     const most = density(mix, now.signal, now.noise, this.wide, nx, ny, fields);
     for (let at = 0; at < nx * ny; at++) {
-      let p = 0, r = 0, g = 0, b = 0;
+      let p = 0,
+        r = 0,
+        g = 0,
+        b = 0;
       for (let k = 0; k < mix.blobs; k++) {
-        const f = fields[k][at], hue = hues[k];
+        const f = fields[k][at],
+          hue = hues[k];
         p += f;
         r += f * hue[0];
         g += f * hue[1];
@@ -114,7 +134,9 @@ export class Picture {
   }
 
   drawLines({ nx, ny, sum }) {
-    const { ctx } = this, cx = this.w / nx, cy = this.h / ny;
+    const { ctx } = this,
+      cx = this.w / nx,
+      cy = this.h / ny;
     ctx.strokeStyle = this.ink;
     ctx.lineWidth = 1;
     ctx.lineCap = "butt";
@@ -133,14 +155,20 @@ export class Picture {
 
   // longer where there is more to say: half of the longest at the mean length
   drawArrows() {
-    const { ctx } = this, { view, mix, now } = this.scene, gap = Math.max(26, this.h / 15), all = [], hat = [0, 0], any = [0, 0];
+    const { ctx } = this,
+      { view, mix, now } = this.scene,
+      gap = Math.max(26, this.h / 15),
+      all = [],
+      hat = [0, 0],
+      any = [0, 0];
     const known = knownOf(mix, now.signal, now.noise);
     let mean = 0;
     for (let py = (this.h % gap) / 2; py < this.h; py += gap) {
       for (let px = (this.w % gap) / 2; px < this.w; px += gap) {
         const [x, y] = this.point(px, py);
         guess(known, x, y, view, now.level, any, hat);
-        const [dx, dy] = arrow(view.arrows, x, y, now.signal, now.noise, hat[0], hat[1]), long = Math.hypot(dx, dy);
+        const [dx, dy] = arrow(view.arrows, x, y, now.signal, now.noise, hat[0], hat[1]),
+          long = Math.hypot(dx, dy);
         all.push([px, py, dx, -dy, long]);
         mean += long;
       }
@@ -159,7 +187,9 @@ export class Picture {
   }
 
   drawArrow(x1, y1, x2, y2) {
-    const { ctx } = this, angle = Math.atan2(y2 - y1, x2 - x1), head = 0.3 * Math.hypot(x2 - x1, y2 - y1);
+    const { ctx } = this,
+      angle = Math.atan2(y2 - y1, x2 - x1),
+      head = 0.3 * Math.hypot(x2 - x1, y2 - y1);
     ctx.moveTo(x1, y1);
     ctx.lineTo(x2, y2);
     for (const side of [-0.5, 0.5]) {
@@ -189,17 +219,21 @@ export class Picture {
   }
 
   trace(ctx, p) {
-    const n = this.scene.stops.length - 1, xy = [0, 0];
+    const n = this.scene.stops.length - 1,
+      xy = [0, 0];
     ctx.beginPath();
     for (let i = 0; i <= n; i++) ctx.lineTo(...this.dot(p, i / n, xy));
   }
 
   // the last bit of every dot's path; none at the ends of the walk, where nothing moves
   drawTails() {
-    const { ctx } = this, { at, stops, ends } = this.scene, n = stops.length - 1;
+    const { ctx } = this,
+      { at, stops, ends } = this.scene,
+      n = stops.length - 1;
     const start = Math.max(0, at - Math.min(TAIL, 1 - at));
     if (start >= at) return;
-    const knots = [start], xy = [0, 0];
+    const knots = [start],
+      xy = [0, 0];
     for (let i = Math.floor(start * n) + 1; i / n < at; i += Math.max(1, Math.round(n / 50))) knots.push(i / n);
     knots.push(at);
     ctx.globalAlpha = 0.4;
@@ -217,10 +251,15 @@ export class Picture {
     ctx.globalAlpha = 1;
   }
 
-  size() { return Math.max(2.6, Math.min(5.5, this.h / 150)); }
+  size() {
+    return Math.max(2.6, Math.min(5.5, this.h / 150));
+  }
 
   drawDots() {
-    const { ctx } = this, { at, ends } = this.scene, xy = [0, 0], size = this.size();
+    const { ctx } = this,
+      { at, ends } = this.scene,
+      xy = [0, 0],
+      size = this.size();
     ctx.strokeStyle = this.ground;
     ctx.lineWidth = 1;
     this.hues.forEach((hue, k) => {
@@ -239,7 +278,9 @@ export class Picture {
 
   // the marked dot, its whole path, and what is answered for it now
   drawMarked() {
-    const { ctx } = this, { view, ends, at, now } = this.scene, here = this.dot(0, at, [0, 0]);
+    const { ctx } = this,
+      { view, ends, at, now } = this.scene,
+      here = this.dot(0, at, [0, 0]);
     const hue = this.hues[this.hue(ends[0])];
     if (now.noise > 0.03 && view.walk !== "straight") this.drawGuess(here);
     this.trace(ctx, 0);
@@ -255,8 +296,14 @@ export class Picture {
 
   // from where in the data the marked dot may have come, the likelier the darker; their mean is x0_hat, marked by a cross
   drawGuess(here) {
-    const { ctx } = this, { view, mix, now } = this.scene, [x, y] = this.point(...here), label = ["A", "B"].indexOf(view.label);
-    const known = knownOf(mix, now.signal, now.noise), hat = [0, 0], any = [0, 0], pulled = [0, 0];
+    const { ctx } = this,
+      { view, mix, now } = this.scene,
+      [x, y] = this.point(...here),
+      label = ["A", "B"].indexOf(view.label);
+    const known = knownOf(mix, now.signal, now.noise),
+      hat = [0, 0],
+      any = [0, 0],
+      pulled = [0, 0];
     clean(known, x, y, label, hat);
     ctx.strokeStyle = this.ink;
     ctx.lineWidth = 1;
@@ -286,7 +333,9 @@ export class Picture {
   }
 
   cross([x, y], words, up = 6) {
-    const { ctx } = this, [px, py] = this.pixel(x, y), r = 6;
+    const { ctx } = this,
+      [px, py] = this.pixel(x, y),
+      r = 6;
     ctx.beginPath();
     ctx.moveTo(px - r, py);
     ctx.lineTo(px + r, py);
@@ -303,7 +352,10 @@ export class Picture {
 
   // the present path in a colour, with a rim that lifts it off what lies below
   outlined(colour, wide) {
-    for (const [style, width] of [[this.ground, wide + 2.5], [colour, wide]]) {
+    for (const [style, width] of [
+      [this.ground, wide + 2.5],
+      [colour, wide],
+    ]) {
       this.ctx.strokeStyle = style;
       this.ctx.lineWidth = width;
       this.ctx.stroke();

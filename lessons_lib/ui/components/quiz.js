@@ -60,7 +60,9 @@ export default function ({ data, parentElement }) {
         return dot;
       }),
     );
-    find(".options").replaceChildren(...options.map((option, i) => (poll ? counted(option, i, answer) : offered(option, i, answer, right))));
+    find(".options").replaceChildren(
+      ...options.map((option, i) => (poll ? counted(option, i, answer) : offered(option, i, answer, right))),
+    );
     const verdict = answer === undefined ? "" : poll ? `${right}. ` : answer === right ? "Right. " : `Not quite: ${right}. `;
     find(".verdict").replaceChildren(make("strong", "", verdict), answer === undefined ? "" : why);
     find(".show").hidden = !poll || answer !== undefined;
@@ -68,7 +70,10 @@ export default function ({ data, parentElement }) {
   }
 
   function offered(option, i, answer, right) {
-    const label = make("label", `option${answer === undefined ? "" : option === right ? " right" : option === answer ? " wrong" : ""}`);
+    const label = make(
+      "label",
+      `option${answer === undefined ? "" : option === right ? " right" : option === answer ? " wrong" : ""}`,
+    );
     const radio = make("input");
     radio.type = "radio";
     radio.name = `quiz-${slug}-${state.at}`;
