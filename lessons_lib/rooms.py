@@ -18,7 +18,7 @@ import shutil
 
 from lessons_lib.errors import LessonsError
 from lessons_lib.files import lock
-from lessons_lib.links import LENGTH, LETTERS
+from lessons_lib.files.links import LENGTH, LETTERS
 from lessons_lib.places import ROOMS
 
 FOLDER = ROOMS

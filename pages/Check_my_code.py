@@ -1,6 +1,6 @@
 """Check my code: a student's own functions, checked by what they did; their code is never seen."""
 
-from lessons_lib.typed import as_typed
+from lessons_lib.files.typed import as_typed
 from lessons_lib.ui import page, stage
 from lessons_lib.ui.playground import meanwhile
 

@@ -25,11 +25,11 @@ with page.lesson_page("sampling", models=None) as lesson:
     name = st.session_state["model"]
     with meanwhile(lesson.slug, name):
         from lessons_lib.files import kept
+        from lessons_lib.files.typed import as_typed
         from lessons_lib.lessons import sampling
         from lessons_lib.lessons._common import from_noise, seeds_of
         from lessons_lib.maths.samplers import move, sample
         from lessons_lib.models.opening import open_model
-        from lessons_lib.typed import as_typed
 
         model = open_model(name)
     warm(name)

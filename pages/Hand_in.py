@@ -8,7 +8,7 @@ with page.lesson_page("hand_in") as lesson:
     from lessons_lib.catalogue import PARTS, YEARS, written
     from lessons_lib.catalogue import lesson as lesson_of
     from lessons_lib.files import decoders
-    from lessons_lib.typed import as_typed
+    from lessons_lib.files.typed import as_typed
     from lessons_lib.ui import hand_in, save, stamp
 
     page.idea(

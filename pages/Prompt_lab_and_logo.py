@@ -23,13 +23,13 @@ with page.lesson_page("prompts", models=None) as lesson:
         )
     name = st.session_state["model"]
     with meanwhile(lesson.slug, name, columns=7):
+        from lessons_lib.files.typed import quoted
         from lessons_lib.lessons import hybrids, prompts
         from lessons_lib.lessons._common import made_so, seeds_of
         from lessons_lib.lessons._readings import read_both
         from lessons_lib.maths.images import blur
         from lessons_lib.models.names import available
         from lessons_lib.models.opening import open_model
-        from lessons_lib.typed import quoted
         from lessons_lib.ui.lessons.prompts import embeddings_of_ones_own, how_it_learned, print_size, what_the_model_knows
         from lessons_lib.ui.pictures import drag_picture
 

@@ -6,10 +6,10 @@ from functools import cache
 import pytest
 import torch
 
+from lessons_lib.checking.mistakes import MISTAKES, Pieces
 from lessons_lib.files.film import Film, opening_path
 from lessons_lib.lessons import bugs
 from lessons_lib.lessons.inpainting import preset_mask
-from lessons_lib.lessons.mistakes import MISTAKES, Pieces
 from lessons_lib.maths import metrics
 from lessons_lib.maths.denoisers import Conditioned, guided
 from lessons_lib.maths.images import blur

@@ -19,9 +19,9 @@ import pytest
 import torch
 
 from lessons_lib.checking import check_my_code, part_a
+from lessons_lib.checking.mistakes import MISTAKES
 from lessons_lib.errors import LessonsError
 from lessons_lib.lessons import check
-from lessons_lib.lessons.mistakes import MISTAKES
 from lessons_lib.maths.schedule import Schedule
 from tests.pages import opened
 

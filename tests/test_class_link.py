@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from lessons_lib import links
 from lessons_lib.catalogue import written
+from lessons_lib.files import links
 from lessons_lib.ui import controls
 from tests.pages import address, follow, opened
 

@@ -14,6 +14,7 @@ from lessons_lib.places import ROOT
 FLOORS = ("ground", "models", "lessons", "ui", "pages")
 BESIDE_LESSONS = ("training", "checking", "cluster")
 CLUSTER = "lessons_lib.cluster"
+ROOMS, ARROWS = 25, 89  # at most: a room is a folder of the library, or a file that lies in none; all pages are one
 TORCH_S_DOOR = {"lessons_lib.maths.images"}  # a film opens without torch, and meets tensors only when a walk is recorded
 WITHOUT_TORCH = ("catalogue", "engine", "files.film", "files.pictures", "files.kept", "files.curves", "places", "models.names")
 
@@ -66,11 +67,33 @@ def floor(name: str) -> int:
     return FLOORS.index("lessons" if room in BESIDE_LESSONS else "ground")
 
 
-def test_there_is_no_circle():
+def room(name: str) -> str:
+    """The folder of lessons_lib that a module lies in, itself if it lies in none, "pages" for what is opened in the browser."""
+    library, _, rest = name.partition(".")
+    return (rest.split(".")[0] or library) if library == "lessons_lib" else "pages"
+
+
+def between_rooms() -> dict[str, set[str]]:
+    """room -> the other rooms that it imports."""
+    found: dict[str, set[str]] = {}
+    for a, bs in arrows().items():
+        found.setdefault(room(a), set()).update({room(b) for b in bs} - {room(a)})
+    return found
+
+
+@pytest.mark.parametrize("graph", [arrows, between_rooms])
+def test_there_is_no_circle(graph):
     try:
-        list(TopologicalSorter(arrows()).static_order())
+        list(TopologicalSorter(graph()).static_order())
     except CycleError as e:
         pytest.fail(" -> ".join(e.args[1]))
+
+
+def test_the_map_is_small():
+    rooms = between_rooms()
+    assert {"ui", "maths", "pages", "lessons_lib"} <= set(rooms)
+    assert len(rooms) <= ROOMS
+    assert sum(map(len, rooms.values())) <= ARROWS
 
 
 def test_no_arrow_climbs():

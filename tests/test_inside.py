@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from lessons_lib.files.test_digits import shown_digits
 from lessons_lib.lessons import one_step
 from lessons_lib.lessons import unet as inside
 from lessons_lib.models.digits import COURSE, KINDS, make_unet
 from lessons_lib.models.unet import UNet
-from lessons_lib.test_digits import shown_digits
 from tests.part_b import ship
 
 

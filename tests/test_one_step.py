@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from lessons_lib.files.curves import thinned
+from lessons_lib.files.test_digits import shown_digits
 from lessons_lib.lessons import one_step
 from lessons_lib.lessons import out_of_its_depth as depth
 from lessons_lib.models import digits as networks
 from lessons_lib.models.digits import COURSE, make_unet, save_weights
 from lessons_lib.models.unet import UNet
-from lessons_lib.test_digits import shown_digits
 from tests.part_b import ship
 
 

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from lessons_lib.catalogue import lesson, written
+from lessons_lib.files.worksheet import worksheet
 from lessons_lib.places import ROOT
 from lessons_lib.plan import notes, plan
 from lessons_lib.questions import QUESTIONS
-from lessons_lib.worksheet import worksheet
 from tests.pages import opened
 
 

@@ -5,9 +5,9 @@ import pytest
 
 from lessons_lib.catalogue import written
 from lessons_lib.files import kept
+from lessons_lib.files.test_digits import shown_digits
 from lessons_lib.maths.schedule import Schedule
 from lessons_lib.questions import QUESTIONS, Question
-from lessons_lib.test_digits import shown_digits
 
 ALL = [(slug, q) for slug, three in QUESTIONS.items() for q in three]
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
+from lessons_lib.lessons import report
 from lessons_lib.models import prompts
-from lessons_lib.training import report
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from markdown_it import MarkdownIt
 from PIL import Image
 
 from lessons_lib.files.figures import Bars, Curves, Heat
+from lessons_lib.files.typed import as_typed, quoted, sentence, visible
 from lessons_lib.models.names import available
-from lessons_lib.typed import as_typed, quoted, sentence, visible
 from lessons_lib.ui import hand_in, save
 from lessons_lib.ui.pictures import in_lines
 from tests.browsing import open_tab, visit

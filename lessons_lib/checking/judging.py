@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from lessons_lib.lessons.mistakes import MISTAKES, Mistake, Pieces
+from lessons_lib.checking.mistakes import MISTAKES, Mistake, Pieces
 
 UNIT = {"float32": 6e-8, "float16": 4.9e-4, "bfloat16": 3.9e-3}  # half a unit in the last place of 1
 CLEARLY = 0.4  # a mistake is named only if what is left unexplained falls to less than this share

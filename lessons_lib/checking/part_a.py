@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from lessons_lib.checking import check_my_code as script
+from lessons_lib.checking import mistakes
 from lessons_lib.checking.judging import (
     GROWS,
     NONE_FITS,
@@ -31,9 +32,8 @@ from lessons_lib.checking.judging import (
     told_by_weights,
     why,
 )
+from lessons_lib.checking.mistakes import MISTAKES, Pieces
 from lessons_lib.checking.traces import Moment, Trace
-from lessons_lib.lessons import mistakes
-from lessons_lib.lessons.mistakes import MISTAKES, Pieces
 from lessons_lib.maths.schedule import CLEAN, Schedule
 
 TIMESTEPS = script.TIMESTEPS

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from lessons_lib.checking import check_my_code as script
+from lessons_lib.checking import mistakes
 from lessons_lib.checking.judging import (
     GROWS,
     NONE_FITS,
@@ -32,10 +33,9 @@ from lessons_lib.checking.judging import (
     told_by_weights,
     why,
 )
+from lessons_lib.checking.mistakes import Pieces
 from lessons_lib.checking.traces import BROKEN, Moment, Trace
 from lessons_lib.errors import LessonsError
-from lessons_lib.lessons import mistakes
-from lessons_lib.lessons.mistakes import Pieces
 from lessons_lib.maths.schedule import CLEAN, Schedule
 from lessons_lib.models.unet import UNet
 

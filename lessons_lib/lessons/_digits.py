@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lessons_lib.files.film import Film
+from lessons_lib.files.test_digits import shown_digits
 from lessons_lib.lessons._common import noise, under_guidance
 from lessons_lib.maths import metrics
 from lessons_lib.maths.denoisers import Conditioned, Denoiser, Network
@@ -19,7 +20,6 @@ from lessons_lib.maths.schedule import Schedule
 from lessons_lib.models.batching import Batched
 from lessons_lib.models.digits import UNTRAINED, Settings, condition_of, file_of, network_at
 from lessons_lib.models.judge import open_judge
-from lessons_lib.test_digits import shown_digits
 
 DIGITS = tuple(range(10))
 SHAPE = (1, 28, 28)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lessons_lib.checking.mistakes import MISTAKES, Mistake, Pieces
 from lessons_lib.files import kept
 from lessons_lib.lessons._common import SEED, Opening
 from lessons_lib.lessons.inpainting import preset_mask
-from lessons_lib.lessons.mistakes import MISTAKES, Mistake, Pieces
 from lessons_lib.maths.samplers import Step
 from lessons_lib.maths.schedule import CLEAN, Schedule
 from lessons_lib.models.digits import condition_of, open_network

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from lessons_lib.files import kept
+from lessons_lib.files.test_digits import shown_digits
 from lessons_lib.lessons._common import SEED, Opening, settings
 from lessons_lib.lessons._digits import still
 from lessons_lib.maths import metrics
 from lessons_lib.maths.images import from_unit
 from lessons_lib.models.digits import compared, denoise_once, describe, last_epoch, network_at
 from lessons_lib.models.model import Model
-from lessons_lib.test_digits import shown_digits
 
 SIGMAS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0)
 """The course's noise levels; the network is trained at 0.5 alone."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from lessons_lib.files import kept
+from lessons_lib.files.test_digits import shown_digits
 from lessons_lib.lessons._common import SEED, Opening, settings
 from lessons_lib.lessons._digits import still
 from lessons_lib.lessons.one_step import NETWORK, SIGMAS, Error, at_sigmas, error, noised, through_training, to_unit
@@ -16,7 +17,6 @@ from lessons_lib.maths import metrics
 from lessons_lib.models.digits import denoise_once, last_epoch, network_at, shipped_epochs
 from lessons_lib.models.model import Model
 from lessons_lib.models.unet import UNet
-from lessons_lib.test_digits import shown_digits
 
 MODELS = ("mnist",)
 SIGMA = 1.4

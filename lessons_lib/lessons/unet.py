@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from lessons_lib.files import kept
+from lessons_lib.files.test_digits import shown_digits
 from lessons_lib.lessons import one_step
 from lessons_lib.lessons._common import SEED, Opening
 from lessons_lib.lessons._digits import still
@@ -23,7 +24,6 @@ from lessons_lib.models.digits import KINDS, NUM_CLASSES, Kind, Settings, condit
 from lessons_lib.models.model import Model
 from lessons_lib.models.objective import Objective
 from lessons_lib.models.unet import UNet, num_parameters
-from lessons_lib.test_digits import shown_digits
 
 MODELS = ("mnist",)
 SKIPS = {"conv_in": "conv_out", "down1": "up2", "down2": "up1"}

@@ -22,11 +22,11 @@ from torch import Tensor, nn
 from lessons_lib.errors import LessonsError
 from lessons_lib.files import decoders
 from lessons_lib.files.checkpoints import save_tensors
+from lessons_lib.files.test_digits import shown_digits
 from lessons_lib.maths.images import from_uint8
 from lessons_lib.models.digits import COURSE, KINDS, Settings, condition_of, make_unet, network_at
 from lessons_lib.models.unet import UNet
 from lessons_lib.places import OWN
-from lessons_lib.test_digits import shown_digits
 
 MOST_HIDDENS = 256
 MOST_TIMESTEPS = 10_000

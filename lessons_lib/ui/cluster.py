@@ -8,7 +8,7 @@ import streamlit as st
 
 from lessons_lib import engine
 from lessons_lib.engine import Place
-from lessons_lib.typed import as_typed
+from lessons_lib.files.typed import as_typed
 
 
 def begin() -> None:

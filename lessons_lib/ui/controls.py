@@ -18,11 +18,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import segno
 import streamlit as st
 
-from lessons_lib import links
 from lessons_lib.catalogue import LESSONS, Lesson
 from lessons_lib.errors import LessonsError
+from lessons_lib.files import links
+from lessons_lib.files.typed import as_typed, in_one_line
 from lessons_lib.models.names import TITLES, available
-from lessons_lib.typed import as_typed, in_one_line
 from lessons_lib.ui import room, view
 
 MAX_SEED = 2**31 - 1

@@ -15,8 +15,8 @@ from lessons_lib.errors import LessonsError
 from lessons_lib.files import decoders
 from lessons_lib.files.film import Film, opening_path
 from lessons_lib.files.pictures import picture_of
-from lessons_lib.test_digits import OF_EACH, shown_digits
-from lessons_lib.typed import as_typed, sentence, visible
+from lessons_lib.files.test_digits import OF_EACH, shown_digits
+from lessons_lib.files.typed import as_typed, sentence, visible
 from lessons_lib.ui import controls, pictures, plots, save, stage, view
 
 WORDS = {

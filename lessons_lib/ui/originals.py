@@ -16,9 +16,9 @@ from lessons_lib.errors import LessonsError
 from lessons_lib.files import decoders
 from lessons_lib.files.pictures import is_dark_on_light, light_on_dark, picture_of, square, to_data_url
 from lessons_lib.files.strokes import DIGIT_PRESETS, PRESETS, Stroke, checked, drawn
+from lessons_lib.files.typed import as_typed, sentence, visible
 from lessons_lib.lessons.inpainting import MASKS, preset_mask
 from lessons_lib.maths.images import is_grey, to_tensor, to_uint8
-from lessons_lib.typed import as_typed, sentence, visible
 from lessons_lib.ui import controls, pictures, save, view
 from lessons_lib.ui.components import component
 

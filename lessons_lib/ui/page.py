@@ -18,10 +18,10 @@ from lessons_lib.catalogue import HOME, PARTS, PIPELINE, Lesson, lesson, written
 from lessons_lib.errors import LessonsError
 from lessons_lib.files.film import Film
 from lessons_lib.files.pictures import picture_of, to_data_url
+from lessons_lib.files.typed import sentence
 from lessons_lib.glossary import explained
 from lessons_lib.models import used
 from lessons_lib.questions import QUESTIONS
-from lessons_lib.typed import sentence
 from lessons_lib.ui import cluster, controls, hand_in, limits, room, save, stamp, view
 from lessons_lib.ui.components import component, read
 from lessons_lib.ui.controls import model_name

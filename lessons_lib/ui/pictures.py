@@ -18,7 +18,7 @@ from PIL import Image
 from lessons_lib.files import figures, kept
 from lessons_lib.files.film import Film
 from lessons_lib.files.pictures import enlarge, picture_of, png_url, to_data_url, to_gif, to_png
-from lessons_lib.typed import as_typed, quoted
+from lessons_lib.files.typed import as_typed, quoted
 from lessons_lib.ui import controls, save, stamp
 from lessons_lib.ui.components import component
 from lessons_lib.ui.plots import ordinal, save_figure

@@ -14,7 +14,7 @@ import streamlit as st
 from lessons_lib import rooms
 from lessons_lib.catalogue import written
 from lessons_lib.errors import LessonsError
-from lessons_lib.typed import sentence
+from lessons_lib.files.typed import sentence
 from lessons_lib.ui import hand_in, view
 
 EYES_UP = "**Eyes up.** The class is paused: walks wait, and go on by themselves."

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 import streamlit as st
 
 from lessons_lib.files.figures import Drawn, as_file
+from lessons_lib.files.typed import visible
+from lessons_lib.files.worksheet import worksheet
 from lessons_lib.questions import QUESTIONS
-from lessons_lib.typed import visible
 from lessons_lib.ui import stamp, view
-from lessons_lib.worksheet import worksheet
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,10 @@ from lessons_lib.errors import LessonsError
 from lessons_lib.files.decoders import json_of, photo
 from lessons_lib.files.film import Film
 from lessons_lib.files.pictures import square, to_data_url
+from lessons_lib.files.typed import as_typed
 from lessons_lib.models import used
 from lessons_lib.models.names import weights
 from lessons_lib.places import CACHE
-from lessons_lib.typed import as_typed
 from lessons_lib.ui import view
 
 SOFTWARE = "Diffusion, Step by Step"

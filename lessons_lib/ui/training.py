@@ -14,10 +14,10 @@ from lessons_lib.catalogue import lesson
 from lessons_lib.errors import LessonsError
 from lessons_lib.files import decoders
 from lessons_lib.files.pictures import from_data_url, open_picture, to_data_url
+from lessons_lib.files.typed import as_typed, sentence
 from lessons_lib.training import own_pictures, runs
 from lessons_lib.training.own_pictures import Pictures
 from lessons_lib.training.runs import ENDED, State
-from lessons_lib.typed import as_typed, sentence
 from lessons_lib.ui import pictures, save, view
 from lessons_lib.ui.digits import USED_IN
 from lessons_lib.ui.plots import line_plot

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from lessons_lib.checking.mistakes import MISTAKES, Pieces
 from lessons_lib.lessons.bugs import CASES, Case
-from lessons_lib.lessons.mistakes import MISTAKES, Pieces
 from lessons_lib.ui import page, save
 
 

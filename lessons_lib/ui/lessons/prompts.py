@@ -12,8 +12,8 @@ import streamlit as st
 
 from lessons_lib.files import decoders
 from lessons_lib.files.pictures import enlarge, picture_of, to_png
+from lessons_lib.files.typed import quoted
 from lessons_lib.models.model import Model
-from lessons_lib.typed import quoted
 from lessons_lib.ui import controls, pictures, plots, stamp, view
 
 PRINT_PIXELS = 2400  # 20 cm at 300 dots an inch

@@ -1,7 +1,7 @@
 """What the small model draws, and what is read in it.
 
-    python -m lessons_lib.training.report                                # the reporting judge on 200 prompts and the pairs held out
-    python -m lessons_lib.training.report --blind 100 --to docs          # a sheet to be read by a person, and its key apart
+    python -m lessons_lib.lessons.report                                # the reporting judge on 200 prompts and the pairs held out
+    python -m lessons_lib.lessons.report --blind 100 --to docs          # a sheet to be read by a person, and its key apart
 
 A blind sheet is shuffled and has numbers but no names: name each picture before opening the key.
 """
@@ -110,7 +110,7 @@ def blind(model, n: int, folder: Path, *, seed: int = 180, guidance_scale: float
 
 def main() -> None:
     raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="python -m lessons_lib.training.report", description=__doc__, formatter_class=raw)
+    parser = argparse.ArgumentParser(prog="python -m lessons_lib.lessons.report", description=__doc__, formatter_class=raw)
     parser.add_argument("--model", default="emoji", help="a model's name, or a folder in IFPipeline's format")
     parser.add_argument("--prompts", type=int, default=200)
     parser.add_argument("--guidance-scale", type=float, default=3.0)
