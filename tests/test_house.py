@@ -14,7 +14,7 @@ from lessons_lib.places import ROOT
 FLOORS = ("ground", "models", "lessons", "ui", "pages")
 BESIDE_LESSONS = ("training", "checking", "cluster")
 CLUSTER = "lessons_lib.cluster"
-ROOMS, ARROWS = 25, 91  # at most: a room is a folder of the library, or a file that lies in none; all pages are one
+ROOMS, ARROWS = 25, 89  # at most: a room is a folder of the library, or a file that lies in none; all pages are one
 TORCH_S_DOOR = {"lessons_lib.maths.images"}  # a film opens without torch, and meets tensors only when a walk is recorded
 WITHOUT_TORCH = ("catalogue", "engine", "files.film", "files.pictures", "files.kept", "files.curves", "places", "models.names")
 

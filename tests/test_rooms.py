@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from lessons_lib import rooms
 from lessons_lib.errors import LessonsError
+from lessons_lib.files import rooms
 from lessons_lib.models.digits import Settings
 from lessons_lib.training import runs
 from lessons_lib.ui import room

@@ -11,9 +11,9 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from lessons_lib import rooms
 from lessons_lib.catalogue import written
 from lessons_lib.errors import LessonsError
+from lessons_lib.files import rooms
 from lessons_lib.files.typed import sentence
 from lessons_lib.ui import hand_in, view
 
