@@ -5,10 +5,10 @@ import re
 import pytest
 
 pytest.importorskip("playwright", reason="browser tests need playwright: pip install playwright")
-from playwright.sync_api import expect  # noqa: E402
+from playwright.sync_api import expect
 
-from tests.browsing import visit, wait  # noqa: E402
-from tests.conftest import served  # noqa: E402
+from tests.browsing import visit, wait
+from tests.conftest import served
 
 pytestmark = pytest.mark.browser
 

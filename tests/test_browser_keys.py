@@ -3,7 +3,7 @@
 import pytest
 
 pytest.importorskip("playwright", reason="browser tests need playwright: pip install playwright")
-from tests.browsing import press_run, visit  # noqa: E402
+from tests.browsing import press_run, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -6,11 +6,11 @@ import time
 import pytest
 
 pytest.importorskip("playwright", reason="browser tests need playwright: pip install playwright")
-from playwright.sync_api import Page, expect  # noqa: E402
+from playwright.sync_api import Page, expect
 
-from lessons_lib.lessons.plane_views import CLAIMS  # noqa: E402
-from tests.browsing import visit, wait  # noqa: E402
-from tests.conftest import PATIENCE  # noqa: E402
+from lessons_lib.lessons.plane_views import CLAIMS
+from tests.browsing import visit, wait
+from tests.conftest import PATIENCE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

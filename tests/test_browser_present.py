@@ -5,10 +5,10 @@ import re
 import pytest
 
 pytest.importorskip("playwright", reason="browser tests need playwright: pip install playwright")
-from playwright.sync_api import expect  # noqa: E402
+from playwright.sync_api import expect
 
-from tests.browsing import keys_are_heard, visit, wait  # noqa: E402
-from tests.conftest import fresh_page  # noqa: E402
+from tests.browsing import keys_are_heard, visit, wait
+from tests.conftest import fresh_page
 
 pytestmark = pytest.mark.browser
 

@@ -9,15 +9,15 @@ import pytest
 from PIL import Image
 
 pytest.importorskip("playwright", reason="browser tests need playwright: pip install playwright")
-from playwright.sync_api import expect  # noqa: E402
+from playwright.sync_api import expect
 
-from benchmarks import stage  # noqa: E402
-from lessons_lib.catalogue import written  # noqa: E402
-from lessons_lib.files.pictures import picture_of  # noqa: E402
-from lessons_lib.lessons import forward  # noqa: E402
-from lessons_lib.maths.images import to_uint8  # noqa: E402
-from lessons_lib.sources import clean_picture  # noqa: E402
-from tests.browsing import visit, wait  # noqa: E402
+from benchmarks import stage
+from lessons_lib.catalogue import written
+from lessons_lib.files.pictures import picture_of
+from lessons_lib.lessons import forward
+from lessons_lib.maths.images import to_uint8
+from lessons_lib.sources import clean_picture
+from tests.browsing import visit, wait
 
 pytestmark = pytest.mark.browser
 

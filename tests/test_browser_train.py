@@ -11,13 +11,13 @@ from urllib.request import urlopen
 import pytest
 
 pytest.importorskip("playwright", reason="browser tests need playwright: pip install playwright")
-from playwright.sync_api import expect  # noqa: E402
+from playwright.sync_api import expect
 
-from lessons_lib.files.lock import is_held  # noqa: E402
+from lessons_lib.files.lock import is_held
 from lessons_lib.places import ROOT
-from lessons_lib.training import runs  # noqa: E402
-from tests.browsing import visit  # noqa: E402
-from tests.conftest import served  # noqa: E402
+from lessons_lib.training import runs
+from tests.browsing import visit
+from tests.conftest import served
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PATIENCE = 90_000  # ms: a worker has to start, and a small machine has other things to do

@@ -5,9 +5,9 @@ import re
 import pytest
 
 pytest.importorskip("playwright", reason="browser tests need playwright: pip install playwright")
-from playwright.sync_api import expect  # noqa: E402
+from playwright.sync_api import expect
 
-from tests.browsing import run_to_the_end, visit, wait  # noqa: E402
+from tests.browsing import run_to_the_end, visit, wait
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 T = "how much noise: t"

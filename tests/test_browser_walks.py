@@ -5,9 +5,9 @@ import re
 import pytest
 
 pytest.importorskip("playwright", reason="browser tests need playwright: pip install playwright")
-from playwright.sync_api import expect  # noqa: E402
+from playwright.sync_api import expect
 
-from tests.browsing import open_tab, press_run, run_to_the_end, seen, steps_of, visit, wait, watch  # noqa: E402
+from tests.browsing import open_tab, press_run, run_to_the_end, seen, steps_of, visit, wait, watch
 
 pytestmark = pytest.mark.browser
 

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -134,3 +135,10 @@ def test_all_but_the_cluster_opens_where_ray_is_not_installed():
 def test_these_open_without_torch():
     code = "import sys; sys.modules['torch'] = None\n" + "\n".join(f"import lessons_lib.{m}" for m in WITHOUT_TORCH)
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_ruff_makes_no_exception_for_files_that_are_gone():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    excepted = settings["tool"]["ruff"]["lint"]["per-file-ignores"]
+    assert excepted
+    assert not [pattern for pattern in excepted if not any(ROOT.glob(pattern))]
