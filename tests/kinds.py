@@ -30,7 +30,7 @@ KINDS = {
         r"test_check\.py|test_bugs\.py",
     ),
     "K6": (
-        "A file may hold anything: named formats, sizes before unpacking, one sentence; 13 formats, 500 damaged files of each in CI, 10,000 by FUZZ_FILES=10000",
+        "A file may hold anything: named formats, sizes before unpacking, one sentence; 13 formats, 5,000 damaged files of each in CI, 10,000 by FUZZ_FILES=10000",
         r"test_decoders\.py|no_hand_in|unpacks_to|no_drawing|test_own\.py|test_own_pictures\.py::.*refused"
         r"|from_elsewhere|did_not_make|bomb",
     ),

@@ -689,8 +689,8 @@ def test_two_hundred_damaged_files(kind):
     assert longest < 5
 
 
-FILES = int(os.environ.get("FUZZ_FILES", "500"))
-PROCESSES = [tuple(WHOLE)] if FILES <= 1000 else [(kind,) for kind in WHOLE]
+FILES = int(os.environ.get("FUZZ_FILES", "5000"))
+PROCESSES = [tuple(WHOLE)] if FILES <= 5000 else [(kind,) for kind in WHOLE]
 
 
 @pytest.mark.slow
@@ -698,7 +698,7 @@ PROCESSES = [tuple(WHOLE)] if FILES <= 1000 else [(kind,) for kind in WHOLE]
 def test_thousands_of_damaged_files(kinds):
     """In a process of its own, so that a decoder that falls over is told from one that raises, and its memory can be read.
 
-    500 of each format by default, in one process. All 10,000: FUZZ_FILES=10000 pytest -m slow tests/test_decoders.py -k thousands
+    5,000 of each format by default, in one process. All 10,000: FUZZ_FILES=10000 pytest -m slow tests/test_decoders.py -k thousands
     """
     code = (
         "import resource, warnings; warnings.simplefilter('ignore')\n"

@@ -535,7 +535,9 @@ LAYOUTS = ("NCHW", "CHW", "NHWC", "HWC")
 def part_a(what, log, layout, in_numpy, as_tensors, device):
     """The values handed to a function of Part A, by role; timesteps as numbers or, as_tensors, as tensors."""
     given = {k: torch.from_numpy(v).to(device, torch.get_default_dtype()) for k, v in inputs().items()}
-    stage = types.SimpleNamespace(unet=Unet(log).to(device), scheduler=Scheduler(log))
+    stage = types.SimpleNamespace(
+        unet=Unet(log).to(device), scheduler=Scheduler(log), device=torch.device(device), dtype=torch.float32
+    )
     a = squared_cosine()
     x0, noise = given["x0"], given["noise"]
     noisy = {t: math.sqrt(a[t]) * x0 + math.sqrt(1 - a[t]) * noise for t in (FORWARD_T[1], TIMESTEPS[I_START])}
