@@ -1,6 +1,9 @@
 """Hand in: what a learner made, on the checklist of the course's year."""
 
-from lessons_lib.ui import controls, page
+from lessons_lib.ui import controls, page, stage
+
+IN_A_LINE = 3  # lessons
+SHOWN = 4  # pictures of a lesson
 
 with page.lesson_page("hand_in") as lesson:
     import streamlit as st
@@ -11,6 +14,7 @@ with page.lesson_page("hand_in") as lesson:
     from lessons_lib.files.typed import as_typed
     from lessons_lib.ui import hand_in, save, stamp
 
+    stage.begin()
     page.idea(
         "Everything you computed in the lessons gathers here by itself, beside what the course wants to see: pictures, captions, "
         "seeds, settings, your notes, and a fingerprint of each network that made them. Take it away as one web page, or as a "
@@ -19,13 +23,15 @@ with page.lesson_page("hand_in") as lesson:
     if taken := st.session_state.pop("hand_in_taken", None):
         st.success(taken, icon=":material/check:")
     help = "Part B walks by DDPM in 2024, and by flow matching in 2025"
-    year = int(controls.choice(lesson.slug, "year", [str(y) for y in YEARS], help=help))
+    which, whose = st.columns([1, 4], gap="medium")
+    with which:
+        year = int(controls.choice(lesson.slug, "year", [str(y) for y in YEARS], help=help))
     deliverables = {slug: wanted for slug, wanted in hand_in.DELIVERABLES[year].items() if lesson_of(slug) in written()}
     records = hand_in.records()
     chosen = hand_in.chosen(year)
 
-    author = st.text_input(
-        "Your name", key="hand_in_author", max_chars=80, persist_state="session", placeholder="as it is to stand on top"
+    author = whose.text_input(
+        "Your name", key="hand_in_author", max_chars=80, persist_state="session", placeholder="printed at the top of the hand-in"
     )
     st.progress(len(chosen) / len(deliverables), f"{len(chosen)} of {len(deliverables)} lessons on your hand-in")
     with st.container(horizontal=True):
@@ -64,31 +70,34 @@ with page.lesson_page("hand_in") as lesson:
     if elsewhere:
         st.caption(f"Kept, but not on the list of {year}: {', '.join(elsewhere)}.")
 
-    for part, title in PARTS.items():
-        if not any(lesson_of(slug).part == part for slug in deliverables):
-            continue
-        page.section(title)
-        for slug, wanted in deliverables.items():
-            that = lesson_of(slug)
-            if that.part != part:
-                continue
-            record = records.get(slug)
-            with st.container(border=True):
-                head, go = st.columns([4, 1], vertical_alignment="center")
-                if record is None:
-                    head.markdown(f":material/radio_button_unchecked: **{that.title}** · not made yet")
-                else:
-                    head.checkbox(f"**{that.title}** · made {as_typed(record.made)}", True, key=f"hand_in_{slug}")
-                page.link_to(that, "Open", ":material/arrow_forward:", place=go)
-                st.caption(" · ".join(wanted))
-                if record is not None:
-                    with st.container(horizontal=True, gap="small"):
-                        for picture in record.pictures[:6]:
-                            st.image(picture.content, width=96, alt=picture.alt, caption=as_typed(picture.caption[:40]) or None)
-                    more = len(record.pictures) - 6
-                    lines = record.settings[:3] + ([f"and {more} more pictures"] if more > 0 else [])
-                    for line in lines:
-                        st.html(f'<div style="font-size: .875rem; opacity: .75">{save.rendered(line)}</div>')
+    def card(slug: str, wanted: tuple[str, ...]) -> None:
+        """A lesson of the list: the way to it, what is wanted, and what was made."""
+        that, record = lesson_of(slug), records.get(slug)
+        page.link_to(that, icon=page.DONE if record is not None else ":material/radio_button_unchecked:")
+        if record is None:
+            st.caption(f"not made yet: {' · '.join(wanted)}")
+            return
+        st.caption(" · ".join(wanted))
+        st.checkbox(f"hand in what was made {as_typed(record.made)}", True, key=f"hand_in_{slug}")
+        with st.container(horizontal=True, gap="small"):
+            for picture in record.pictures[:SHOWN]:
+                said = f"{picture.alt}: {picture.caption}" if picture.caption else picture.alt
+                st.image(picture.content, width=64, alt=said)
+        more = len(record.pictures) - SHOWN
+        for line in record.settings[:2] + (
+            [f"and {more} more pictures"] if more > 1 else ["and one more picture"] if more == 1 else []
+        ):
+            st.html(f'<div style="font-size: .8rem; opacity: .8">{save.rendered(line)}</div>')
+
+    parts = {part: [slug for slug in deliverables if lesson_of(slug).part == part] for part in PARTS}
+    parts = {part: slugs for part, slugs in parts.items() if slugs}
+    names = [f"{PARTS[part]}: {sum(slug in records for slug in slugs)} of {len(slugs)}" for part, slugs in parts.items()]
+    for tab, slugs in zip(st.tabs(names, key="hand_in_parts"), parts.values(), strict=True):
+        with tab:
+            for i in range(0, len(slugs), IN_A_LINE):
+                for slug, place in zip(slugs[i : i + IN_A_LINE], st.columns(IN_A_LINE, gap="small"), strict=False):
+                    with place.container(border=True, height="stretch", gap="xsmall"):
+                        card(slug, deliverables[slug])
 
     chosen_hashes = hand_in.hashes(chosen)
     if chosen_hashes:

@@ -187,7 +187,7 @@ with page.lesson_page("train") as lesson:
         race is not None and "A race of two optimisers",
         drawn and youth,
         "The digits",
-        "Equation and code",
+        page.solutions() and "Equation and code",
     )
     with tabs["Things to try"]:
         page.things_to_try(
@@ -258,6 +258,7 @@ with page.lesson_page("train") as lesson:
                         "MNIST could not be downloaded: check the network and try again; the 5,000 digits still work."
                     )
                 st.success("All 60,000 digits are here now.")
-    with tabs["Equation and code"]:
-        page.equation(EQUATIONS[network])
-        page.show_source(COURSE[network].objective.loss, train, titled=False)
+    if page.solutions():
+        with tabs["Equation and code"]:
+            page.equation(EQUATIONS[network])
+            page.show_source(COURSE[network].objective.loss, train, titled=False)

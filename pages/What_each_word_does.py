@@ -20,8 +20,8 @@ with page.lesson_page("words") as lesson:
             "The thing: see the maps, and *By kind of word* for the mean of many prompts.",
             right="car",
         )
-    settings, picture = stage.columns()
-    with picture, meanwhile(lesson.slug, NAME, columns=4):
+    settings, picture = stage.columns(narrow=True)
+    with picture, meanwhile(lesson.slug, NAME, columns=7):
         import numpy as np
         import torch
 
@@ -47,9 +47,8 @@ with page.lesson_page("words") as lesson:
 
     with picture:
         film = play(
-            lesson.slug, NAME, about, lambda: words.walk(model, about), channels=("x0_hat",), captions=said, stream_wide=128
+            lesson.slug, NAME, about, lambda: words.walk(model, about), channels=("x0_hat",), captions=said, stream_wide=96
         )
-        page.caption("All from the same noise, with the same noise on the way: what differs is the word.")
         if film is not None:
             n = len(film)
             step = int(controls.slider(lesson.slug, "step", 1, n, min(n, 3), 1)) if n > 1 else 1
@@ -60,11 +59,11 @@ with page.lesson_page("words") as lesson:
             most = max(0.02, max((m.max().item() for m in seen.maps), default=0.02))
             laid = [words.laid_over(guess, m, most) for m in seen.maps[: words.MOST]]
             captions = [f"{w}: {s:.1%}" for w, s in zip(seen.words, seen.shares, strict=True)][: words.MOST]
-            if laid:
-                pictures.in_a_row(np.stack(laid), captions, f"attention at t = {t}", wide=96)
+            shown = np.stack([to_uint8(guess[None])[0].numpy(), *laid])
+            pictures.in_a_row(shown, ["its guess: then", *captions], f"attention at t = {t}", wide=96, key=f"{lesson.slug}_seen")
             page.caption(
-                f"Where each word is looked at, t = {t}, over the guess of that moment: the more orange, the more, in one scale for all; "
-                f"{most:.0%} is full orange. Padding gets {seen.padding:.0%}, the picture itself {seen.picture:.0%}."
+                f"Above: one noise, and what differs is the word. Below: the guess of the first at t = {t}, and where it looks at each word "
+                f"then: {most:.0%} of the attention is full orange. Padding gets {seen.padding:.0%}, the picture itself {seen.picture:.0%}."
             )
 
     tabs = stage.below(

@@ -58,12 +58,29 @@ def test_a_class_finds_locked_what_the_link_locks_and_nothing_that_gives_it_away
     visit(page, app_url, "guidance", prompt="3", seed="7", lock="seed", solutions="0", notes="1")
     expect(page.locator(".st-key-seed input")).to_be_disabled()
     expect(page.locator(".st-key-seed input")).to_have_value("7")
+    tabs = page.get_by_test_id("stMain").get_by_role("tab")
+    expect(tabs.filter(has_text="Things to try")).to_have_count(1)
+    expect(tabs.filter(has_text="Code")).to_have_count(0)  # no empty tab either
     expect(page.get_by_test_id("stCode")).to_have_count(0)
     expect(page.locator(".katex")).to_have_count(0)
     expect(page.get_by_text("Notes for the lecturer")).to_be_visible()
     page.goto(f"{page.url}&present=1")
     at_rest(page, "Classifier-free guidance")
     expect(page.get_by_text("Notes for the lecturer")).to_have_count(0)
+
+
+def test_on_a_projector_every_caption_of_guidance_is_on_the_screen_and_no_tab_is_empty(browser_page, app_url):
+    page = browser_page
+    page.set_viewport_size({"width": 1920, "height": 1080})
+    page.goto(f"{app_url}/Classifier_free_guidance?present=1")
+    at_rest(page, "Classifier-free guidance")
+    captions = page.locator(".st-key-stage_picture [data-testid=stImageCaption]")
+    expect(captions).to_have_count(6)
+    bottoms = captions.evaluate_all("(all) => all.map((e) => e.getBoundingClientRect().bottom)")
+    assert max(bottoms) <= 1080
+    assert page.get_by_test_id("stMain").get_by_role("tab", name="One pixel").count()
+    for name in ("Things to try", "Code"):
+        expect(page.get_by_test_id("stMain").get_by_role("tab", name=name, exact=True)).to_have_count(0)
 
 
 @pytest.fixture

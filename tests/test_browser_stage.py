@@ -82,20 +82,7 @@ def test_the_picture_follows_the_slider_while_it_is_dragged(browser_page, app_ur
     assert np.array_equal(pixels(page, CANVAS), noised(last))
 
 
-NOT_YET = {
-    "plane": "2,025 pixels high on a laptop, 2,000 are aimed at",
-    "prompts": "its pictures cover 21% of a projector's screen, 40% are aimed at",
-    "time": "its rows cover 8% of a projector's screen, 40% are aimed at",
-    "words": "seven pictures and the attention below them are more than a laptop's screen",
-    "hand_in": "a list as long as the course: 3,298 pixels high on a laptop",
-}
-
-
-@pytest.mark.parametrize(
-    "lesson",
-    [pytest.param(x, marks=pytest.mark.xfail(reason=NOT_YET[x.slug]) if x.slug in NOT_YET else ()) for x in written()],
-    ids=lambda lesson: lesson.slug,
-)
+@pytest.mark.parametrize("lesson", written(), ids=lambda lesson: lesson.slug)
 def test_a_lesson_keeps_to_one_screen(browser_page, app_url, lesson):
     page = browser_page
     stage.open_lesson(page, app_url, lesson)

@@ -72,6 +72,7 @@ def test_where_solutions_are_hidden_no_formula_and_no_code_is_printed(slug):
     assert not at.exception
     assert not at.get("latex")
     assert not [c.value for c in at.code if "def " in c.value and "check_my_code" not in c.value]
+    assert [tab.label for tab in at.tabs if not tab.children] == [], "an empty tab"
     for e in [*at.caption, *at.markdown]:
         assert not FORMULAS.search(e.value), e.value
 

@@ -385,7 +385,13 @@ def test_the_three_scripts_make_one_module(tmp_path):
 def test_the_page_shows_what_was_measured():
     at = opened("plane")
     assert not at.exception
-    assert [tab.label for tab in at.tabs][:4] == ["Which noise decides", "Which paths bend", "What guidance does", "The formulas"]
+    assert [tab.label for tab in at.tabs][:5] == [
+        "Things to try",
+        "Which noise decides",
+        "Which paths bend",
+        "What guidance does",
+        "The formulas",
+    ]
     table = at.table[0].value
     assert set(table.index) == set(PRESETS)
     assert (table["straight paths"] == "0%").all()

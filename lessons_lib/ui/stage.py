@@ -46,9 +46,10 @@ def idea(text: str) -> Iterator[None]:
         yield
 
 
-def columns(wide: bool = False):
-    """(settings, picture), two places. wide: the settings hold something to draw on."""
-    settings, picture = st.columns([4, 5] if wide else [5, 13], gap="medium")
+def columns(wide: bool = False, narrow: bool = False):
+    """(settings, picture), two places. wide: the settings hold something to draw on. narrow: the picture is a long row."""
+    shares = [4, 5] if wide else [5, 18] if narrow else [5, 13]
+    settings, picture = st.columns(shares, gap="small" if narrow else "medium")
     return settings.container(key="stage_settings", gap="xsmall"), picture.container(key="stage_picture", gap="xsmall")
 
 
@@ -89,20 +90,31 @@ UNSAVED = ("Things to try", "Save")  # tabs that hold nothing of what a saved le
 
 
 class Tabs(dict):
-    """The tabs by name. In the saved lesson a name is a heading."""
+    """The tabs by name. In the saved lesson a name is a heading. What belongs to a tab that is left out is not to be seen."""
+
+    def __missing__(self, name: str):
+        if name not in _left_out():
+            raise KeyError(name)
+        return self.setdefault(name, st.container(key=f"stage_left_out_{len(self)}"))
 
     def __getitem__(self, name: str):
-        if name not in UNSAVED:
+        if name not in UNSAVED and name not in _left_out():
             save.note("heading", name)
         return super().__getitem__(name)
 
 
+def _left_out() -> tuple[str, ...]:
+    """Tabs that would be empty: on a projector nothing is tried by a link, and code is shown only where solutions are."""
+    code = () if page.solutions() and not page.presenting() else ("Code",)
+    return ("Things to try", *code) if page.presenting() else code
+
+
 def below(slug: str, *names: str | None | bool | object, walks: dict[str, str] | None = None) -> Tabs:
-    """The tabs below the stage. Names that are no text, such as None for "no film yet", are left out.
+    """The tabs below the stage. Names that are no text, such as None for "no film yet", are left out, and so are tabs with nothing in them.
 
     walks: name of a walk -> the tab it is in, so that a link which runs it opens the tab, and it stays open.
     """
-    shown = [n for n in names if isinstance(n, str) and n]
+    shown = [n for n in names if isinstance(n, str) and n and n not in _left_out()]
     key = f"_stage_tab_{slug}"
     wanted = (walks or {}).get(view.view().go)
     if wanted in shown:

@@ -102,7 +102,7 @@ def overshoots() -> None:
 
 
 def formulas() -> None:
-    """What the dots follow, as on every page with a network; and the code."""
+    """What the dots follow, as on every page with a network; and the code. Not where solutions are hidden."""
     page.equation(r"p_t(x)=\sum_k w_k\,\mathcal N\!\left(x;\,a\,m_k,\,(a^2c_k^2+s^2)\,I\right)\qquad x_t=a\,x_0+s\,\epsilon")
     page.equation(
         r"\hat x_0=\mathbb E[x_0\mid x_t]=\sum_k r_k\left(m_k+\frac{a\,c_k^2}{a^2c_k^2+s^2}\,(x_t-a\,m_k)\right)\qquad "
@@ -112,12 +112,11 @@ def formulas() -> None:
         r"\hat\epsilon=\frac{x_t-a\hat x_0}{s}\qquad \nabla\log p_t=-\frac{\hat\epsilon}{s}\qquad "
         r"v=a\hat\epsilon-s\hat x_0\qquad u=\hat x_0-\hat\epsilon"
     )
-    if page.solutions():
-        st.caption(
-            "m_k, c_k, w_k: mean, standard deviation and weight of each Gaussian of the data; r_k: how likely x_t comes from it. Diffusion "
-            "has a = sqrt(alpha_bar), s = sqrt(1 - alpha_bar), flow matching a = t, s = 1 - t. The four answers of the last line say the "
-            "same: the arrows on the picture show each (Ho et al. 2020; Song et al. 2021; Salimans & Ho 2022; Lipman et al. 2022)."
-        )
+    st.caption(
+        "m_k, c_k, w_k: mean, standard deviation and weight of each Gaussian of the data; r_k: how likely x_t comes from it. Diffusion "
+        "has a = sqrt(alpha_bar), s = sqrt(1 - alpha_bar), flow matching a = t, s = 1 - t. The four answers of the last line say the "
+        "same: the arrows on the picture show each (Ho et al. 2020; Song et al. 2021; Salimans & Ho 2022; Lipman et al. 2022)."
+    )
     from lessons_lib.lessons import plane as lesson
     from lessons_lib.maths import flow, samplers
 
