@@ -20,7 +20,11 @@ def read_losses(path: str | Path) -> tuple[list[int], list[float]]:
 
 
 def thinned(steps: list[int], values: list[float], points: int = 300) -> tuple[list[float], list[float]]:
-    """A curve thinned to at most so many points, each the mean of the steps it stands for."""
+    """A curve thinned to at most so many points, each the mean of the steps it stands for.
+
+    >>> thinned([1, 2, 3, 4, 5], [5.0, 3.0, 2.0, 2.0, 1.0], points=3)
+    ([1.5, 3.5, 5.0], [4.0, 2.0, 1.0])
+    """
     if points < 1:
         raise ValueError(f"points must be at least 1, got {points}")
     width = max(1, -(-len(steps) // points))

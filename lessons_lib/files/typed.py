@@ -22,6 +22,9 @@ def as_typed(text: str) -> str:
     """Markdown that shows the text as it was typed: ordinary words stay, all that markdown would read is set as code.
 
     Line ends become spaces, control characters U+FFFD. Text that runs from right to left does not turn what stands beside it.
+
+    >>> print(as_typed("a *red* fox, 2 < 3"))
+    a `*red*` fox, 2 `<` 3
     """
     text = re.sub(r"\s+", " ", visible(text))
     parts: list[tuple[bool, str]] = []  # words that need it, and stand beside each other, are one piece of code
@@ -56,7 +59,11 @@ def visible(text: str) -> str:
 
 
 def in_one_line(text: str) -> str:
-    """The text as a field of one line can show it: a browser leaves line ends out there, and what is used must be what is seen."""
+    """The text as a field of one line can show it: a browser leaves line ends out there, and what is used must be what is seen.
+
+    >>> in_one_line("a penguin\\n  on ice")
+    'a penguin on ice'
+    """
     return re.sub(r"[ \t]*[\r\n]+[ \t]*", " ", visible(text))
 
 

@@ -132,6 +132,10 @@ def guided(cond: Denoiser, uncond: Denoiser, guidance_scale: float | Tensor = 7.
 
     Args: guidance_scale: one for all pictures, or (B, 1, 1, 1) for one each.
     Source: Ho & Salimans 2022, arXiv:2207.12598, eq. 6.
+
+    >>> cond, uncond = (lambda xt, t: Prediction(0.5 * xt)), (lambda xt, t: Prediction(0 * xt))
+    >>> [guided(cond, uncond, scale)(torch.ones(1, 1, 1, 1), 0).eps.item() for scale in (0.0, 1.0, 7.0)]
+    [0.0, 0.5, 3.5]
     """
 
     def combine(answers: list[Prediction]) -> Prediction:
@@ -166,6 +170,11 @@ def anagram(a: Denoiser, b: Denoiser, turn: View) -> Denoiser:
     eps = (eps_a(xt) + back(eps_b(there(xt)))) / 2
 
     Source: Geng et al. 2024, "Visual Anagrams", arXiv:2311.17919, eq. 4.
+
+    >>> from lessons_lib.maths.views import VIEWS
+    >>> a, b = (lambda xt, t: Prediction(xt)), (lambda xt, t: Prediction(0 * xt))
+    >>> anagram(a, b, VIEWS["flip"])(torch.tensor([[[[1.0], [-1.0]]]]), 0).eps.flatten().tolist()
+    [0.5, -0.5]
     """
 
     def combine(answers: list[Prediction]) -> Prediction:

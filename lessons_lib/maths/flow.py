@@ -25,6 +25,9 @@ def between(x_0: Tensor, x_1: Tensor, t: Tensor | float) -> Tensor:
     """x_t = (1 - t) x_0 + t x_1, the point at time t of the path from noise x_0 to picture x_1.
 
     Args: x_0, x_1 (B, C, H, W); t in [0, 1], one for all or (B,).
+
+    >>> between(torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1), 0.25).item()
+    0.25
     """
     t = t.view(-1, 1, 1, 1) if isinstance(t, Tensor) and t.ndim else t
     return (1 - t) * x_0 + t * x_1
@@ -56,6 +59,9 @@ def timestep_like(t: float, schedule: Schedule) -> int:
     """The diffusion timestep at which the same share of the picture is noise as at the flow's time t.
 
     On the path it is (1 - t) / t parts noise to one part picture, in diffusion sqrt(1 - alpha_bar) / sqrt(alpha_bar).
+
+    >>> [timestep_like(t, Schedule.cosine()) for t in (0.0, 0.5, 1.0)]
+    [999, 495, 0]
     """
     if not 0 <= t <= 1:
         raise ValueError(f"t must be between 0 and 1, got {t:g}")

@@ -22,12 +22,20 @@ def is_grey(shape: tuple[int, int, int]) -> bool:
 
 
 def from_uint8(x: Tensor | np.ndarray) -> Tensor:
-    """uint8 0 .. 255, as a tensor or an array -> float32 [-1, 1], the same shape."""
+    """uint8 0 .. 255, as a tensor or an array -> float32 [-1, 1], the same shape.
+
+    >>> from_uint8(np.array([0, 255], np.uint8)).tolist()
+    [-1.0, 1.0]
+    """
     return torch.as_tensor(x).float() / 127.5 - 1
 
 
 def to_uint8(x: Tensor) -> Tensor:
-    """float [-1, 1] -> uint8 0 .. 255, rounded; values outside are clipped. Raises ValueError on NaN."""
+    """float [-1, 1] -> uint8 0 .. 255, rounded; values outside are clipped. Raises ValueError on NaN.
+
+    >>> to_uint8(torch.tensor([-1.0, 0.0, 1.0, 2.0])).tolist()
+    [0, 128, 255, 255]
+    """
     if bool(torch.isnan(x).any()):
         raise ValueError(f"the image holds {int(torch.isnan(x).sum())} values that are no numbers")
     return ((x.detach().float().cpu() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)

@@ -23,7 +23,12 @@ def mse(x: Tensor, y: Tensor) -> Tensor:
 
 
 def psnr(x: Tensor, y: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in dB, higher is nearer, infinite for the same. (B,)"""
+    """Peak signal-to-noise ratio in dB, higher is nearer, infinite for the same. (B,)
+
+    >>> x = torch.zeros(2, 1, 4, 4)
+    >>> psnr(x, x + torch.tensor([0.0, 0.2]).view(2, 1, 1, 1)).tolist()
+    [inf, 20.0]
+    """
     return 10 * torch.log10(DATA_RANGE**2 / mse(x, y))
 
 

@@ -67,7 +67,11 @@ class Perfect:
 
 
 def effective_number(weights: Tensor) -> Tensor:
-    """How many pictures share the weight, exp(entropy): 1 if one has it all, N if all have the same. (B, N) -> (B,)"""
+    """How many pictures share the weight, exp(entropy): 1 if one has it all, N if all have the same. (B, N) -> (B,)
+
+    >>> effective_number(torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.25, 0.25, 0.25, 0.25]])).tolist()
+    [1.0, 4.0]
+    """
     return torch.special.entr(weights).sum(1).exp()
 
 

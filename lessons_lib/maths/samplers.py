@@ -59,6 +59,15 @@ def sample(
     Yields: Step. Closing the generator early leaves nothing behind.
     Raises: ValueError for timesteps that do not descend, a shape that changes, or a prediction that is not finite.
     Source: Ho et al. 2020, arXiv:2006.11239; Song et al. 2020, arXiv:2010.02502.
+
+    >>> from lessons_lib.maths.denoisers import perfect
+    >>> schedule, x0 = Schedule.linear(100), torch.full((1, 1, 2, 2), 0.5)
+    >>> xt = torch.randn(1, 1, 2, 2, generator=torch.Generator().manual_seed(0))
+    >>> steps = list(sample(perfect(x0, schedule), schedule, xt, [99, 50, 0, -1], eta=0.0))
+    >>> [(s.t, s.t_prev) for s in steps]
+    [(99, 50), (50, 0), (0, -1)]
+    >>> torch.allclose(steps[-1].x_prev, x0, atol=1e-5)
+    True
     """
     timesteps = [schedule.check_timestep(t, clean_allowed=i > 0) for i, t in enumerate(timesteps)]
     if len(timesteps) < 2:

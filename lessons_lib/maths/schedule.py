@@ -21,6 +21,13 @@ class Schedule:
             alpha_bar is 0 at t = 990 and 1 at t <= 3 on the cosine schedule.
     Raises: ValueError if the values do not decrease or leave (0, 1).
     Source: Ho et al. 2020, arXiv:2006.11239.
+
+    >>> schedule = Schedule.cosine()
+    >>> schedule.T, round(schedule.alpha_bar(500), 2)
+    (1000, 0.49)
+    >>> Schedule(torch.tensor([0.5, 0.9]))
+    Traceback (most recent call last):
+    ValueError: alphas_cumprod must fall at every timestep, but rises to 0.9 at t = 1
     """
 
     alphas_cumprod: Tensor
@@ -97,6 +104,12 @@ class Schedule:
         Returns: xt, shape and dtype of x0.
         Raises: ValueError if t is out of range or the shapes differ.
         Source: Ho et al. 2020, arXiv:2006.11239.
+
+        >>> schedule, x0 = Schedule(torch.tensor([0.64, 0.36])), torch.ones(1, 1, 1, 1)
+        >>> round(schedule.add_noise(x0, 1, 0 * x0).item(), 4)  # the picture's own share of x_1
+        0.6
+        >>> round(schedule.add_noise(0 * x0, 1, x0).item(), 4)  # the noise's
+        0.8
         """
         _same_shape(x0=x0, eps=eps)
         signal, noise = self._coefficients(t, x0)
@@ -174,12 +187,20 @@ class Schedule:
         return f * math.log(beta) + (1 - f) * math.log(self.posterior_variance(t, t_prev))
 
     def timesteps(self, stride: int = 30) -> list[int]:
-        """The course's strided walk: multiples of stride below T, descending to 0. T = 1000, stride 30: 990, 960 .. 0."""
+        """The course's strided walk: multiples of stride below T, descending to 0. T = 1000, stride 30: 990, 960 .. 0.
+
+        >>> Schedule.cosine().timesteps(330)
+        [990, 660, 330, 0]
+        """
         stride = _whole("stride", stride, 1, self.T - 1)
         return list(range((self.T - 1) // stride * stride, -1, -stride))
 
     def spaced_timesteps(self, num_inference_steps: int) -> list[int]:
-        """num_inference_steps moves, evenly spread from T - 1 down to 0, the last one to CLEAN."""
+        """num_inference_steps moves, evenly spread from T - 1 down to 0, the last one to CLEAN.
+
+        >>> Schedule.cosine().spaced_timesteps(4)
+        [999, 666, 333, 0, -1]
+        """
         n = _whole("num_inference_steps", num_inference_steps, 1, self.T)
         if n == 1:
             return [self.T - 1, CLEAN]

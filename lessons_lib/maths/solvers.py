@@ -25,7 +25,14 @@ SOLVERS = (DDIM, HEUN, DPM)
 
 
 def moves_of(solver: str, calls: int) -> int:
-    """The moves that a solver makes of so many calls. Raises ValueError for a number that it cannot use up."""
+    """The moves that a solver makes of so many calls. Raises ValueError for a number that it cannot use up.
+
+    >>> moves_of(DDIM, 9), moves_of(HEUN, 9)
+    (9, 5)
+    >>> moves_of(HEUN, 8)
+    Traceback (most recent call last):
+    ValueError: Heun cannot use exactly 8 calls: it needs an odd number
+    """
     if calls < 1 or (_known(solver) == HEUN and calls % 2 == 0):
         raise ValueError(f"{solver} cannot use exactly {calls} calls" + (": it needs an odd number" if solver == HEUN else ""))
     return (calls + 1) // 2 if solver == HEUN else calls

@@ -15,7 +15,13 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Turn:
-    """Turned by quarter turns against the clock. Square images only for odd numbers."""
+    """Turned by quarter turns against the clock. Square images only for odd numbers.
+
+    >>> x = torch.tensor([[[[1, 2], [3, 4]]]])
+    >>> turn = Turn("quarter turn", 1)
+    >>> turn.there(x).tolist(), turn.back(turn.there(x)).equal(x)
+    ([[[[2, 4], [1, 3]]]], True)
+    """
 
     name: str
     quarters: int

@@ -54,7 +54,11 @@ def concepts() -> tuple[Concept, ...]:
 
 
 def with_article(name: str) -> str:
-    """ "a rocket", "an owl", "socks"."""
+    """ "a rocket", "an owl", "socks".
+
+    >>> [with_article(name) for name in ("rocket", "owl", "socks")]
+    ['a rocket', 'an owl', 'socks']
+    """
     plural = name.endswith("s") and not name.endswith("ss")
     return name if plural else ("an " if name[0] in "aeiou" else "a ") + name
 
