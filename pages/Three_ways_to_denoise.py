@@ -40,7 +40,7 @@ with page.lesson_page("denoise", models=None) as lesson:
         model = open_model(name)
     warm(name)
     settings, picture = stage.columns()
-    strides = (5, 10, 15, 30) if model.schedule.T < 1000 else (10, 20, 30, 60)
+    strides = sorted({*((5, 10, 15, 30) if model.schedule.T < 1000 else (10, 20, 30, 60)), model.stride})
     with settings, stage.live("live: all but the walk follows"):
         fraction = controls.slider(lesson.slug, "t_fraction", 0.1, 0.95, 0.69, 0.01, help="how far along the noising: t / T")
         sigma = controls.slider(

@@ -4,7 +4,7 @@ from lessons_lib.ui import controls, page, pictures, plots, stage
 from lessons_lib.ui.microscope import microscope
 from lessons_lib.ui.playground import meanwhile, play_pairs, warm
 
-MOTIONS = {  # view -> how it looks under the hand; CSS turns with the clock, the view against it
+MOTIONS = {  # view -> how it looks under the hand, a fade for one that is not here; CSS turns with the clock, the view against it
     "turn 180": ("turn", 180),
     "quarter turn": ("turn", -90),
     "flip": ("flip", 0),
@@ -98,7 +98,7 @@ with page.lesson_page("anagrams", models=None) as lesson:
     )
     if film is not None:
         with tabs["Turn it yourself"]:
-            motion, degrees = MOTIONS[view.name]
+            motion, degrees = MOTIONS.get(view.name, ("fade", 0))
             seen = to_uint8(view.there(final[chosen : chosen + 1])).numpy()
             both = [film.final[chosen], seen[0]]
             words = [f"as it is: {made['prompt']}", f"{view.name}: {made['turned_prompt']}"]

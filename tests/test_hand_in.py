@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from lessons_lib.catalogue import LESSONS, YEARS, lesson, written
+from lessons_lib.catalogue import YEARS, lesson, written
 from lessons_lib.errors import LessonsError
 from lessons_lib.ui import hand_in
 from lessons_lib.ui.hand_in import DELIVERABLES, Record, as_html, as_zip, from_zip
@@ -39,12 +39,15 @@ def record(slug="guidance", model="mnist", **changed):
     )
 
 
-OWN = {"what", "plane", "words", "perfect", "solvers", "hand_in"}
-"""Lessons that no course asks anything of."""
+COURSE = {
+    *("forward", "denoise", "sampling", "guidance", "sdedit", "inpainting", "anagrams", "hybrids", "prompts"),
+    *("one_step", "out_of_its_depth", "time", "class", "unet", "train", "flow", "bugs", "check"),
+}
+"""What the course asks for; a lesson of our own need not be on a checklist."""
 
 
 def test_every_lesson_of_the_course_is_on_a_checklist():
-    assert set().union(*DELIVERABLES.values()) == {x.slug for x in LESSONS if x.part} - OWN
+    assert set().union(*DELIVERABLES.values()) >= COURSE
 
 
 def test_the_years_differ_as_the_course_does():

@@ -14,10 +14,16 @@ import torch
 from lessons_lib import sources
 from lessons_lib.errors import LessonsError
 from lessons_lib.log import causes
-from lessons_lib.models import names, pipelines
+from lessons_lib.maths.denoisers import Conditioned, Prediction
+from lessons_lib.maths.schedule import Schedule
+from lessons_lib.models import names, opening, pipelines
+from lessons_lib.models.batching import Batched
+from lessons_lib.models.model import Model
 from lessons_lib.models.names import TITLES, available
 from lessons_lib.models.opening import open_model
 from lessons_lib.places import ROOT
+from lessons_lib.ui import controls
+from tests.pages import opened
 
 SHIPPED = [n for n in available() if n in ("emoji", "mnist")]
 
@@ -174,3 +180,30 @@ def test_a_prompt_mixed_from_two_is_a_condition_too():
         pytest.skip("the small text-to-image model is not here")
     a, b = (open_model("emoji").denoiser(p).condition for p in ("a cat", "a dog"))
     assert torch.equal(0.5 * a + 0.5 * b, (a + b) / 2)
+
+
+def blank() -> Model:
+    """A model of nobody's, as README's "How to add a model" makes one: no judge, a stride that no page names."""
+    network = Batched(lambda xt, t, condition: Prediction(xt + condition.view(-1, 1, 1, 1)))
+
+    def denoiser(prompt):
+        return Conditioned(network, torch.zeros(1 if isinstance(prompt, str) else len(prompt), 1))
+
+    return Model(
+        "blank", "nobody's", "nothing", Schedule.cosine(), (3, 32, 32), ("one", "two"), denoiser, lambda p: None, None, 250, 3.0
+    )
+
+
+@pytest.mark.parametrize("slug", ["denoise", "sampling", "guidance", "sdedit", "inpainting", "anagrams", "hybrids"])
+def test_a_new_model_opens_and_walks_on_every_page_where_one_is_chosen(slug, monkeypatch):
+    monkeypatch.setitem(TITLES, "blank", "nobody's")
+    monkeypatch.setattr(controls, "available", lambda: ["blank", "mnist"])
+    monkeypatch.setitem(opening._opened, "blank", blank())
+    at = opened(slug, model="blank", num_images="2")
+    assert not at.exception
+    assert at.session_state["model"] == "blank"
+    for button in [b for b in at.button if b.label == "Run"]:
+        at = button.click().run()
+    assert not at.exception
+    assert not at.error
+    assert any("**live**" in m.value for m in at.markdown) or any("**live**" in c.value for c in at.caption)

@@ -28,7 +28,7 @@ from lessons_lib.files.film import keep, opening_path
 from lessons_lib.lessons import claims
 from lessons_lib.models import used
 from lessons_lib.models.judge import Judge
-from lessons_lib.models.names import available
+from lessons_lib.models.names import available, weights
 from lessons_lib.models.opening import open_model
 
 WHAT = ("openings", "measures", "cards")
@@ -42,7 +42,7 @@ def module_of(slug: str) -> ModuleType | None:
 
 def models_of(lesson: ModuleType) -> list[str]:
     """The shipped models that a lesson runs on."""
-    return [m for m in getattr(lesson, "MODELS", available()) if m in ("emoji", "mnist")]
+    return [m for m in getattr(lesson, "MODELS", available()) if weights(m)]
 
 
 def keep_openings(lesson: ModuleType, name: str) -> None:
