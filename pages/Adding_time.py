@@ -114,6 +114,7 @@ with page.lesson_page("time") as lesson:
                     about_lie,
                     lambda: time.walk_lie(about_lie),
                     name="lie",
+                    shortcuts=False,
                     opening="time_lie",
                     each=COLUMNS,
                     shape=(1, 28, 28),

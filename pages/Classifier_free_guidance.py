@@ -91,6 +91,7 @@ with page.lesson_page("guidance", models=None) as lesson:
                 about_five,
                 lambda: guidance.walk_five(model, about_five),
                 name="five",
+                shortcuts=False,
                 opening="guidance_five",
                 captions=lambda about: [f"seed {about['seed'] + i}" for i in range(5)],
                 stream_wide=3 * model.shape[2],

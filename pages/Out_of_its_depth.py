@@ -29,6 +29,7 @@ with page.lesson_page("out_of_its_depth") as lesson:
     with picture:
         place = digits.kept(lesson.slug)
 
+    from lessons_lib.files.test_digits import shown_digits
     from lessons_lib.lessons import one_step
     from lessons_lib.lessons import out_of_its_depth as depth
     from lessons_lib.maths.images import from_unit, to_uint8
@@ -112,7 +113,10 @@ with page.lesson_page("out_of_its_depth") as lesson:
                 blurred = to_uint8(from_unit(nothing.from_noise[:6])).numpy()
                 pictures.in_a_row(blurred, [f"taught {i + 1}" for i in range(6)], "a network trained on noise", wide=100)
             means = to_uint8(from_unit(depth.both_means(nothing))).numpy()
-            captions = [f"mean of the network's {len(nothing.answers)} answers", "average of the 60,000 training digits"]
+            captions = [
+                f"mean of the network's {len(nothing.answers)} answers",
+                f"average of the {shown_digits().trained_on:,} training digits",
+            ]
             pictures.in_a_row(means, captions, "two means", wide=170)
             digits.table([{"guess, whatever the input": k, "MSE to a test digit": f"{v:.4f}"} for k, v in nothing.errors.items()])
             page.equation(

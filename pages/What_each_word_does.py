@@ -147,6 +147,7 @@ with page.lesson_page("words") as lesson:
             never,
             lambda: words.walk_held_out(model, never),
             name="held_out",
+            shortcuts=False,
             opening="words_held_out",
             captions=lambda made: captions,
             stream_wide=96,

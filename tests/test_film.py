@@ -39,7 +39,7 @@ def test_an_ended_film_takes_no_step_and_its_walk_ends():
     for _ in film.record_all(steps):
         seen += 1
         if seen == 2:
-            film.end()  # as the page's next run does, while this one is amid its third step
+            film.end()  # as the page's next run does, while this one is in the middle of its third step
             final = film.final
     assert seen == 2
     assert lengths(film) == {2}

@@ -99,11 +99,8 @@ def _not_written(path: Path, why: object) -> LessonsError:
 
 def sha256(path: Path) -> str:
     """The file's SHA-256, 64 hex digits. Raises OSError if it cannot be read."""
-    digest = hashlib.sha256()
     with open(path, "rb") as f:
-        while chunk := f.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(f, "sha256").hexdigest()
 
 
 def save_checkpoint(

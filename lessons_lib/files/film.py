@@ -150,7 +150,7 @@ class Film:
         return from_uint8(self.final)
 
     def end(self) -> None:
-        """Take no further step: Streamlit starts the run that shows a stopped walk while the old one still is amid a step."""
+        """Take no further step: Streamlit starts the run that shows a stopped walk while the old one is still in the middle of a step."""
         with self._lock:
             self._ended = True
 

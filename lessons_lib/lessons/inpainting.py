@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,6 +19,7 @@ from lessons_lib.lessons._common import (
     seeds_of,
     settings,
 )
+from lessons_lib.maths.images import to_uint8
 from lessons_lib.maths.samplers import Step, inpaint, sample, standard_normal
 from lessons_lib.maths.schedule import CLEAN
 from lessons_lib.models.model import Model
@@ -129,7 +129,7 @@ def card() -> kept.Card:
     """The original, its hole, and what was made there."""
     film = kept.film("inpainting", "emoji")
     what = film.about["picture"].partition(" ")[2]
-    x0 = ((film.x0.clip(-1, 1) + 1) * 127.5).round().astype(np.uint8)
+    x0 = to_uint8(torch.from_numpy(film.x0)).numpy()
     hole = x0.copy()
     hole[:, : x0.shape[1] // 2] = 190
     alt = f"a {what}, its top half taken away, and made anew as {film.about['prompt']}"

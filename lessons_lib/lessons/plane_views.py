@@ -149,5 +149,5 @@ def text(name: str, value: Any) -> str:
 def _number(said: str) -> float:
     value = float(said)
     if not math.isfinite(value):
-        raise ValueError(f"{said!r} is no number")
+        raise ValueError(f"{said!r} is not a number")
     return value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,6 +17,7 @@ from lessons_lib.lessons._common import (
     prompt_of,
     settings,
 )
+from lessons_lib.maths.images import to_uint8
 from lessons_lib.maths.samplers import Step, sample
 from lessons_lib.models.model import Model
 
@@ -96,6 +96,6 @@ def card() -> kept.Card:
     """The original, after little noise, and after much."""
     film = kept.film("sdedit", "emoji")
     what = film.about["picture"].partition(" ")[2]
-    clean = ((film.x0.clip(-1, 1) + 1) * 127.5).round().astype(np.uint8)
+    clean = to_uint8(torch.from_numpy(film.x0)).numpy()
     alt = f"a {what}, made anew as {film.about['prompt']} after little noise, and after much"
     return kept.Card(alt, [clean, film.final[-1], film.final[2]])

@@ -48,13 +48,6 @@ def noise_of(x_t: Tensor, u: Tensor, t: float) -> Tensor:
     return x_t - t * u
 
 
-def velocity_of_eps(x_t: Tensor, eps: Tensor, t: float) -> Tensor:
-    """The velocity that a diffusion model's eps_hat at x_t stands for: u = (x_t - eps) / t. Raises ValueError at t = 0."""
-    if not 0 < t <= 1:
-        raise ValueError(f"t must be above 0 and at most 1, got {t:g}: at t = 0 eps is all of x_t and says nothing of u")
-    return (x_t - eps) / t
-
-
 def timestep_like(t: float, schedule: Schedule) -> int:
     """The diffusion timestep at which the same share of the picture is noise as at the flow's time t.
 
@@ -89,7 +82,7 @@ def euler(denoiser: Denoiser, x_0: Tensor, num_steps: int) -> Iterator[Step]:
         if u.shape != x.shape:
             raise ValueError(f"at t = {t:g} the velocity has shape {tuple(u.shape)}, but x {tuple(x.shape)}")
         if not bool(torch.isfinite(u).all()):
-            raise ValueError(f"at t = {t:g} the velocity holds {int((~torch.isfinite(u)).sum())} values that are no numbers")
+            raise ValueError(f"at t = {t:g} the velocity holds {int((~torch.isfinite(u)).sum())} values that are NaN or infinite")
         x_after = x + (after - t) * u
         yield Step(i, num_steps, t, after, x, noise_of(x, u, t), picture_of(x, u, t), x_after)
         x = x_after

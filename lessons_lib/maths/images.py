@@ -1,4 +1,4 @@
-"""Pictures <-> float tensors in [-1, 1]. The only place where ranges change. (Files and links: pictures.py)"""
+"""Pictures <-> float tensors in [-1, 1], and how ranges change. (Files and links: pictures.py)"""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def to_uint8(x: Tensor) -> Tensor:
     [0, 128, 255, 255]
     """
     if bool(torch.isnan(x).any()):
-        raise ValueError(f"the image holds {int(torch.isnan(x).sum())} values that are no numbers")
+        raise ValueError(f"the image holds {int(torch.isnan(x).sum())} values that are NaN")
     return ((x.detach().float().cpu() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 

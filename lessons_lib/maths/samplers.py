@@ -82,7 +82,7 @@ def sample(
     if variance_type not in ("fixed_small", "fixed_large"):
         raise ValueError(f"variance_type must be 'fixed_small' or 'fixed_large', got {variance_type!r}")
     if not bool(torch.isfinite(xt).all()):
-        raise ValueError(f"xt holds {int((~torch.isfinite(xt)).sum())} values that are no numbers")
+        raise ValueError(f"xt holds {int((~torch.isfinite(xt)).sum())} values that are NaN or infinite")
 
     total = len(timesteps) - 1
     for index, (t, t_prev) in enumerate(zip(timesteps, timesteps[1:], strict=False)):
@@ -94,7 +94,7 @@ def sample(
                 raise ValueError(f"at t = {t} the denoiser's {name} has shape {tuple(answer.shape)}, but xt {tuple(xt.shape)}")
             if not bool(torch.isfinite(answer).all()):
                 bad = int((~torch.isfinite(answer)).sum())
-                raise ValueError(f"at t = {t} the denoiser's {name} holds {bad} values that are no numbers")
+                raise ValueError(f"at t = {t} the denoiser's {name} holds {bad} values that are NaN or infinite")
         x0_hat = schedule.predict_x0(xt, t, eps)
         if clip_x0:
             x0_hat = x0_hat.clamp(-1, 1)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
 from lessons_lib.errors import LessonsError
+from lessons_lib.maths.images import from_uint8
 from lessons_lib.places import CACHE
 
 FOLDERS = {
@@ -125,5 +126,5 @@ def open_judge(name: str) -> Judge:
 
 def accuracy(judge: Judge, images: Tensor, labels: Tensor, k: int = 1) -> float:
     """The share of uint8 pictures whose label is among the k likeliest readings."""
-    ranks = [judge.rank(x.float() / 127.5 - 1, y) for x, y in zip(images.split(512), labels.split(512), strict=True)]
+    ranks = [judge.rank(from_uint8(x), y) for x, y in zip(images.split(512), labels.split(512), strict=True)]
     return (torch.cat(ranks) < k).float().mean().item()

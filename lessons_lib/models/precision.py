@@ -1,7 +1,8 @@
 """In which precision networks compute: bfloat16 where the processor or GPU has it, else float32.
 
 It halves the time of whole batches; a single small picture gains little. Weights, schedules and walks stay in float32 or float64:
-only convolutions and matrix products are rounded, to three digits, and all of a process's networks compute alike.
+only convolutions and matrix products are rounded, to three digits. What Batched asks computes so; the judge, the Bug lab and
+the one-step denoiser, which are asked directly, compute in float32.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, avg_pool2d, cross_entropy, grid_sample, interpolate, pad
 
 from lessons_lib.files import checkpoints
+from lessons_lib.maths.images import from_uint8
 from lessons_lib.mnist import DATA_DIR, load_digits
 from lessons_lib.models import prompts
 from lessons_lib.models.judge import FOLDERS, Judge
@@ -205,7 +206,7 @@ def batch(examples: Examples, size: int, g: torch.Generator) -> tuple[Tensor, Te
     A quarter of either is left undistorted: distortion must not tell one from the other.
     """
     i = torch.randint(len(examples.images), (size,), generator=g)
-    x, y = examples.images[i].float() / 127.5 - 1, examples.labels[i].clone()
+    x, y = from_uint8(examples.images[i]), examples.labels[i].clone()
     empty = max(1, round(NOTHING * size))
     y[:empty] = len(examples.classes)
     x = torch.cat([nothing(x, g)[:empty], x[empty:]])

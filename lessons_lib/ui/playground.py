@@ -48,12 +48,12 @@ def warm(model: str) -> None:
             log.warning("%s was not opened ahead: %s", model, e, exc_info=e if e.__cause__ else None)
         memory.after_opening()
 
-    if (model, "warm") not in _warmed:
-        _warmed.add((model, "warm"))
+    if model not in _warmed:
+        _warmed.add(model)
         threading.Thread(target=work, daemon=True, name=f"warming {model}").start()
 
 
-_warmed: set = set()  # per process: which models were asked for; no user's state
+_warmed: set[str] = set()  # per process: which models were asked for; no user's state
 
 
 @contextmanager
@@ -136,7 +136,7 @@ def play(
     """
     take = Take(about, walk, opening or slug, captions, x0, finals, marked, each, order, shape)
     key = f"{slug}_{name}_{model}"
-    run, style = _buttons(key, name, shortcuts and name.startswith("film"), keep=captions is not None)
+    run, style = _buttons(key, name, shortcuts, keep=captions is not None)
     st.session_state[f"{key}_screens"] = [key]
     screen = _Screen(take, model, columns, channels, stream_wide, key)
     film = st.session_state.get(key)

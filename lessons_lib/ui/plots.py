@@ -215,7 +215,7 @@ def measured(slug: str, model: str, rows_of: Callable, draw: Callable[[list[dict
                 draw(rows, f"{key}_{len(rows)}")
                 st.caption(f"live: {len(rows)} points so far")
             _growing.reset(growing)
-    rows = list(st.session_state.get(key, ()))  # the run that was stopped may still be amid a point
+    rows = list(st.session_state.get(key, ()))  # the run that was stopped may still be measuring a point
     with place.container():
         if rows:
             draw(rows, key)
