@@ -72,24 +72,23 @@ with page.lesson_page("out_of_its_depth") as lesson:
         )
     if shipped:
         nothing = digits.answers_to_nothing(seed, network)
+        noisy, cleaned, errors = digits.at_every_sigma(x_uint8, epoch, seed, network)
         with tabs["The course's strip"]:
             pictures.in_a_row(ten, [f"z {k}" for k in range(10)], f"ten test digits at sigma {sigma:g}", wide=56)
-            noisy, cleaned = depth.strip(networks.network_at(network, epoch)[0], x, one_step.SIGMAS, seed)
             page.caption("The course's strip: the same digit at every sigma, and below each what the network makes of it.")
             captions = [f"sigma: {s:g}" for s in one_step.SIGMAS]
-            pictures.in_a_row(to_uint8(from_unit(noisy)).numpy(), captions, f"{name}, noised", wide=56)
+            pictures.in_a_row(noisy, captions, f"{name}, noised", wide=56)
             captions = [f"cleaned: {s:g}" for s in one_step.SIGMAS]
-            pictures.in_a_row(to_uint8(from_unit(cleaned)).numpy(), captions, f"{name}, cleaned", wide=56)
+            pictures.in_a_row(cleaned, captions, f"{name}, cleaned", wide=56)
         with tabs["Error against sigma"]:
             trained_at = networks.last_settings(network).sigma
-            own = list(depth.error_against_sigma(networks.network_at(network, epoch)[0], x, depth.CURVE, seed))
 
             def draw(rows: list[dict], key: str) -> None:
                 sigmas = [r["sigma"] for r in rows]
                 blind = nothing.errors["the average training digit"]
                 lines = {
                     "test digits, cleaned": (sigmas, [r["cleaned mse"] for r in rows]),
-                    f"{name}, cleaned": (depth.CURVE, [p.cleaned.mse for p in own]),
+                    f"{name}, cleaned": (depth.CURVE, errors),
                     "test digits, left noisy": (sigmas, [r["noisy mse"] or None for r in rows]),
                     "the average digit for all": (depth.CURVE, [blind] * len(depth.CURVE)),
                 }

@@ -355,6 +355,20 @@ def one_step_errors(sigma: float, seed: int, num_digits: int = 20, network: str 
     return made
 
 
+@st.cache_data(max_entries=16, show_spinner="cleaning this digit at every sigma ...")
+def at_every_sigma(x_uint8: np.ndarray, epoch: int, seed: int, network: str) -> tuple[np.ndarray, np.ndarray, list[float]]:
+    """What does not change while sigma is moved: the course's strip of one digit (1, 1, 28, 28), noisy and cleaned, uint8; and the
+    error of the answers at every sigma of out_of_its_depth.CURVE."""
+    from lessons_lib.lessons import one_step
+    from lessons_lib.lessons import out_of_its_depth as depth
+    from lessons_lib.maths.images import from_unit, to_uint8
+    from lessons_lib.models.digits import network_at
+
+    unet, x = network_at(network, epoch)[0], one_step.to_unit(x_uint8)
+    noisy, cleaned = (to_uint8(from_unit(z)).numpy() for z in depth.strip(unet, x, one_step.SIGMAS, seed))
+    return noisy, cleaned, [p.cleaned.mse for p in depth.error_against_sigma(unet, x, depth.CURVE, seed)]
+
+
 @st.cache_resource(max_entries=16, show_spinner="asking the network about pure noise ...")
 def answers_to_nothing(seed: int, network: str = "one_step"):
     """one_step.blind(), once a seed and network."""
