@@ -85,13 +85,13 @@ def test_a_claim_plays_and_answers_when_the_dots_have_landed(browser_page, app_u
     row.locator("a").click()
     expect(row.locator("p")).to_be_hidden()
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
-    expect(row.locator("p")).to_be_visible(timeout=20_000)
+    expect(row.locator("p")).to_be_visible()
     expect(row.locator("p")).to_have_text(CLAIMS[i].answer)
     expect(page.locator(".plane .seen")).to_contain_text("all on one spot")
     link = row.locator("a").get_attribute("href")
     assert "shared=first" in link
     page.goto(link)  # in another tab the same is seen
-    expect(page.locator(".plane .claims li").nth(i).locator("p")).to_be_visible(timeout=30_000)
+    expect(page.locator(".plane .claims li").nth(i).locator("p")).to_be_visible()
     expect(page.locator(".plane .seen")).to_contain_text("all on one spot")
 
 
@@ -101,7 +101,7 @@ def test_the_link_tells_the_view_and_a_rerun_and_a_reload_keep_it(browser_page, 
     page.locator('.plane [data-name="data"] select').select_option("ring")
     page.locator('.plane [data-name="eta"] input').fill("0.5")
     page.get_by_role("button", name="New noise").click()
-    page.wait_for_url("**eta=0.5**", timeout=15_000)
+    page.wait_for_url("**eta=0.5**")
     assert "data=ring" in page.url
     assert "seed=181" in page.url
     page.get_by_label("My notes").fill("a ring")  # the page runs again

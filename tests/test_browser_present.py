@@ -39,6 +39,8 @@ def test_a_projector_is_led_by_keys_alone(browser_page, app_url):
     expect(body.get_by_text(re.compile(r"https?://"))).to_be_visible()
     page.keyboard.press("Escape")
     expect(body).to_be_hidden()
+    page.wait_for_timeout(1000)  # closing it runs the page again, and a link pressed meanwhile may be overtaken
+    wait(page)
     page.keyboard.press("e")
     page.get_by_text("My notes").wait_for()
     expect(page.get_by_test_id("stSidebar")).to_be_visible()

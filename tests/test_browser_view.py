@@ -172,7 +172,7 @@ def test_a_reload_a_closed_tab_and_a_new_link_lose_nothing(browser_page, app_url
     other = page.context.new_page()
     other.goto(f"{app_url}/Hand_in")
     other.get_by_text(re.compile(r"\b1 of \d+ lessons on your hand-in")).wait_for()
-    other.get_by_text("Classifier-free guidance · made").wait_for()
+    other.get_by_text("hand in what was made").wait_for()
     other.get_by_text("Forget all of it").click()
     other.get_by_role("button", name="Forget my work").click()
     other.get_by_text(re.compile(r"\b0 of \d+ lessons on your hand-in")).wait_for()

@@ -173,6 +173,10 @@ def test_weights_are_each_style_s_share_and_nothing_for_what_is_held_out():
         if s >= 7:  # a medium: half of it from the first artist's drawings
             assert math.isclose(w[(style == s) & (artist == 0)].sum().item(), emoji.LEAD * weight, rel_tol=1e-4)
     assert math.isclose(sum(emoji.WEIGHTS), 1)
+    alike = emoji.weights(of, emoji.ALIKE, lead=None)
+    for s, weight in enumerate(emoji.ALIKE):
+        mine = alike[(style == s) & ~held]
+        assert torch.allclose(mine, torch.full_like(mine, weight / len(mine)))
 
 
 def test_some_of_the_pictures():

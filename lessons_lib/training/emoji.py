@@ -55,6 +55,8 @@ WEIGHTS = (0.40, 0.07, 0.07, 0.07, 0.07, 0.07, 0.05, 0.10, 0.10)
 """How often a style is drawn in training. The first artist's leads: a thing is known once one drawing of it was seen some two hundred
 times at much noise (the first generation's were), and all 5,408 pictures alike would take more than a million pictures for that."""
 LEAD = 0.5  # of a medium's pictures, how often it is one made from the first artist's
+ALIKE = (0.13, 0.13, 0.13, 0.13, 0.13, 0.13, 0.06, 0.08, 0.08)
+"""As the first 114,336 pictures were drawn, and as the pictures are chosen that losses are compared on."""
 NAMES = ("emojibase-data", "17.0.0", "MIT")
 
 LEFT_OUT = {"blob": ("red car", "blue car")}  # drawn there in another colour than their name says
@@ -248,13 +250,15 @@ def pictures(size: int = 64) -> Pictures:
     return Pictures(torch.cat(images), concept, style, artist, held_out(concept, style))
 
 
-def weights(of: Pictures) -> Tensor:
-    """How likely each picture is drawn in training: its style's weight, shared, the first artist's part of a medium counting as LEAD
-    of it; those held out never. (N,) float, sum 1."""
+def weights(of: Pictures, styles: tuple[float, ...] = WEIGHTS, lead: float | None = LEAD) -> Tensor:
+    """How likely each picture is drawn in training; those held out never. (N,) float, sum 1.
+
+    Args: styles: each style's weight, shared among its pictures. lead: the first artist's part of a medium; None shares it alike.
+    """
     w = torch.zeros(len(of.style))
-    for s, weight in enumerate(WEIGHTS):
+    for s, weight in enumerate(styles):
         mine = (of.style == s) & ~of.held_out
-        parts = [(mine & (of.artist == 0), LEAD), (mine & (of.artist != 0), 1 - LEAD)]
+        parts = [(mine & (of.artist == 0), lead), (mine & (of.artist != 0), 1 - lead)] if lead is not None else [(mine, 1.0)]
         parts = [(part, share) for part, share in parts if part.any()]
         for part, share in parts:
             w[part] = weight * share / sum(share for _, share in parts) / int(part.sum())

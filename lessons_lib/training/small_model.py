@@ -305,7 +305,8 @@ class SmallModel(loop.Training):
         self.error = torch.zeros((), device=self.device)
         self.watch, self.sets = watch, []
         if watch:
-            self.sets = [("loss", FixedSet.of(trained, emoji.weights(trained), 240 // self.settings.stage**2))]
+            alike = emoji.weights(trained, emoji.ALIKE, lead=None)
+            self.sets = [("loss", FixedSet.of(trained, alike, 240 // self.settings.stage**2))]
             self.never = of[of.held_out]
             if len(self.never.style):
                 of_never = FixedSet.of(self.never, torch.ones(len(self.never.style)), 96 // self.settings.stage)
