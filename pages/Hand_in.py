@@ -83,10 +83,10 @@ with page.lesson_page("hand_in") as lesson:
             for picture in record.pictures[:SHOWN]:
                 said = f"{picture.alt}: {picture.caption}" if picture.caption else picture.alt
                 st.image(picture.content, width=64, alt=said)
-        more = len(record.pictures) - SHOWN
-        for line in record.settings[:2] + (
-            [f"and {more} more pictures"] if more > 1 else ["and one more picture"] if more == 1 else []
-        ):
+        more, lines = len(record.pictures) - SHOWN, record.settings[:2]
+        if more > 0:
+            lines = [*lines, "and one more picture" if more == 1 else f"and {more} more pictures"]
+        for line in lines:
             st.html(f'<div style="font-size: .8rem; opacity: .8">{save.rendered(line)}</div>')
 
     parts = {part: [slug for slug in deliverables if lesson_of(slug).part == part] for part in PARTS}

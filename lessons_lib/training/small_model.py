@@ -506,8 +506,9 @@ def begin_from(start: Path, folder: Path, settings: Settings) -> None:
         shutil.copy(files[0], folder)
     elif (start / "averaged.safetensors").exists():
         training, unet, averaged = _kept(start, settings)
-        for network in (unet, averaged):  # as made: an earlier run let it learn
-            network.add_embedding.load_state_dict(settings.unet().add_embedding.state_dict())
+        as_made = settings.unet().add_embedding.state_dict()  # an earlier run let it learn
+        for network in (unet, averaged):
+            network.add_embedding.load_state_dict(as_made)
         matrices, others = split(unet, plain=if_format.OUTER)
         about = {"settings": training["settings"], "images": training["images"], "began": training["step"]}
         modules = {"unet": unet, "averaged": averaged}
